@@ -1,0 +1,1 @@
+//! Touches and unique conversions to decisions that explain themselves.

@@ -1,0 +1,1 @@
+//! Programs, segments, partners, links and their terms as immutable snapshots.

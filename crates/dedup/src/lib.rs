@@ -1,0 +1,1 @@
+//! Conversions to one record per order, best evidence kept.

@@ -1,0 +1,1 @@
+//! HTTP in: clicks, impressions, pixels, tag, server-to-server conversions.

@@ -1,0 +1,21 @@
+//! The words of Sillage: ids, the click id token, events and their envelope, money, time, reason codes.
+//!
+//! 1. Everything here is pure: no IO, no clock, no async runtime. A caller hands in the time and the randomness.
+//! 2. Stages meet in these types on a topic ([`Topic`]); none of them imports another stage.
+//! 3. What is written to a topic is fixed by golden files under `golden/`: a change there is a new version.
+//! 4. Money is `i64` micros of a currency. No float type occurs in this crate.
+//!
+//! This crate does not read files, does not decide anything and does not know HTTP.
+
+pub mod id;
+pub mod name;
+pub mod time;
+pub mod topic;
+
+pub use id::{EventId, Lane, LaneId, Sequence};
+pub use name::{
+    ChannelName, GoalName, LinkId, LinkName, PartnerId, PartnerName, ProgramId, ProgramName,
+    SegmentName,
+};
+pub use time::{Clock, Millis};
+pub use topic::Topic;

@@ -1,0 +1,1 @@
+//! Topics on disk: producers, consumers, group commit.

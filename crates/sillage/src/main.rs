@@ -1,0 +1,3 @@
+//! The binary: one subcommand per role; wiring only.
+
+fn main() {}

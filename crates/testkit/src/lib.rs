@@ -1,0 +1,1 @@
+//! Stepped clock, builders, conformance suite, adversarial log.

@@ -1,0 +1,3 @@
+//! Build, test and tidy commands of the repository.
+
+fn main() {}
