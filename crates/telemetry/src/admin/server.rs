@@ -1,0 +1,192 @@
+//! The listener's own thread and runtime.
+
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::{Semaphore, oneshot};
+
+use super::{Admin, Query, Reply};
+use crate::Error;
+use crate::recorder::UPKEEP_EVERY;
+use crate::task::{self, Thread};
+
+/// Connections at once; more wait in the system's backlog. Probes, a scraper and a few people.
+const CONNECTIONS_MAX: usize = 64;
+
+/// Mounted routes that may block at once.
+const BLOCKING_MAX: usize = 4;
+
+/// Longest wait for a request's head, and longest life of an idle connection.
+const HEAD_WAIT: Duration = Duration::from_secs(5);
+
+/// Longest life of a connection: a scraper opens another.
+const CONNECTION_LIFE: Duration = Duration::from_secs(300);
+
+/// A served admin listener. Dropping it, or [`stop`](Self::stop), ends it.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<Thread<()>>,
+}
+
+impl Admin {
+    /// Listens on `address` and answers from a thread of its own until the result is dropped.
+    ///
+    /// # Errors
+    /// [`Error::AdminListen`] if the address cannot be had, [`Error::Start`] if the thread cannot.
+    pub fn serve(self, address: SocketAddr) -> Result<Running, Error> {
+        let wrong = |source| Error::AdminListen { address, source };
+        let listener = TcpListener::bind(address).map_err(wrong)?;
+        listener.set_nonblocking(true).map_err(wrong)?;
+        let bound = listener.local_addr().map_err(wrong)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_MAX)
+            .thread_name("admin-route")
+            .build()
+            .map_err(|source| Error::Start { name: "admin".to_owned(), source })?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = task::thread("admin", move || {
+            runtime.block_on(accept(Arc::new(self), listener, stopped));
+            // A route that still blocks is abandoned: probes have ended, the process is leaving.
+            runtime.shutdown_background();
+        })?;
+        Ok(Running { address: bound, stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Running {
+    /// The address it listens on, with the port it got.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops listening and waits for the thread.
+    ///
+    /// # Errors
+    /// [`Error::Panicked`] if the thread did.
+    pub fn stop(mut self) -> Result<(), Error> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        drop(self.stop.take());
+        self.thread.take().map_or(Ok(()), Thread::join)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            tracing::error!(%error, "admin listener ended badly");
+        }
+    }
+}
+
+async fn accept(admin: Arc<Admin>, listener: TcpListener, mut stopped: oneshot::Receiver<()>) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "admin listener cannot start"),
+    };
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        // The permit comes before the accept: a full house leaves callers in the backlog.
+        let permit = async {
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        tokio::select! {
+            _ = &mut stopped => return,
+            _ = upkeep.tick() => admin.recorder.upkeep(),
+            Some(_) = connections.join_next() => {}
+            (permit, accepted) = permit => match accepted {
+                Ok((stream, _)) => {
+                    let admin = Arc::clone(&admin);
+                    connections.spawn(async move {
+                        let served = serve_connection(admin, stream);
+                        if tokio::time::timeout(CONNECTION_LIFE, served).await.is_err() {
+                            tracing::debug!("admin connection closed at its age limit");
+                        }
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "admin listener cannot accept");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+        }
+    }
+}
+
+async fn serve_connection(admin: Arc<Admin>, stream: tokio::net::TcpStream) {
+    let service = service_fn(move |request| {
+        let admin = Arc::clone(&admin);
+        async move { Ok::<_, Infallible>(answer(admin, request).await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WAIT)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "admin connection ended");
+    }
+}
+
+async fn answer(admin: Arc<Admin>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut refused =
+            response(Reply::text(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD only\n"));
+        refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return refused;
+    }
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    response(match request.uri().path() {
+        "/livez" => admin.livez(),
+        "/readyz" => admin.readyz(&query),
+        "/metrics" => Reply {
+            status: StatusCode::OK,
+            content_type: "text/plain; version=0.0.4; charset=utf-8",
+            body: admin.recorder.render().into(),
+        },
+        path => mounted(&admin, path, query).await,
+    })
+}
+
+async fn mounted(admin: &Arc<Admin>, path: &str, query: Query) -> Reply {
+    let Some(&path) = admin.routes.get_key_value(path).map(|(path, _)| path) else {
+        let known: Vec<&str> = admin.routes.keys().copied().collect();
+        let text = format!("no such path; there are /livez /readyz /metrics {}\n", known.join(" "));
+        return Reply::text(StatusCode::NOT_FOUND, text);
+    };
+    let admin = Arc::clone(admin);
+    let answer = move || admin.routes.get(path).map(|answer| answer(&query));
+    if let Ok(Some(reply)) = tokio::task::spawn_blocking(answer).await {
+        return reply;
+    }
+    tracing::error!(path, "admin route panicked");
+    Reply::text(StatusCode::INTERNAL_SERVER_ERROR, "this route failed; see the log\n")
+}
+
+fn response(reply: Reply) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(reply.body));
+    *response.status_mut() = reply.status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

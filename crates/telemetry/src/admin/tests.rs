@@ -1,0 +1,94 @@
+//! The listener over real sockets.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::StatusCode;
+
+use super::{Admin, Class, Draining, Reply, get};
+use crate::{Error, Recorder, recorder};
+
+const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+fn shared_recorder() -> Recorder {
+    static RECORDER: OnceLock<Recorder> = OnceLock::new();
+    RECORDER.get_or_init(|| recorder::install(&[], "1.2.3", "abc").unwrap()).clone()
+}
+
+fn body(address: SocketAddr, path: &str, parameters: &[(&str, &str)]) -> (u16, String) {
+    let answer = get(address, path, parameters).unwrap();
+    (answer.status, String::from_utf8(answer.body).unwrap())
+}
+
+#[test]
+fn readyz_names_each_failing_check_of_its_class() {
+    static BROKEN: AtomicBool = AtomicBool::new(false);
+    let draining = Draining::default();
+    let admin = Admin::new(shared_recorder(), draining.clone())
+        .check("catalog", Class::All, || Ok(()))
+        .check("journal", Class::Durable, || {
+            if BROKEN.load(Ordering::Relaxed) { Err("fsync failed".to_owned()) } else { Ok(()) }
+        })
+        .serve(ANY)
+        .unwrap();
+    let ready = |parameters: &[(&str, &str)]| body(admin.address(), "/readyz", parameters);
+    let fine = (200, "{\"failing\":[],\"ready\":true}\n".to_owned());
+    assert_eq!(ready(&[]), fine);
+    BROKEN.store(true, Ordering::Relaxed);
+    assert_eq!(ready(&[]), fine, "a failed journal does not stop redirects");
+    let text = "{\"failing\":[{\"check\":\"journal\",\"why\":\"fsync failed\"}],\"ready\":false}\n";
+    assert_eq!(ready(&[("class", "durable")]), (503, text.to_owned()));
+    assert_eq!(ready(&[("class", "other")]).0, 400);
+    draining.start();
+    assert_eq!(ready(&[]).0, 503);
+    assert_eq!(body(admin.address(), "/livez", &[]), (200, "ok\n".to_owned()));
+}
+
+#[test]
+fn metrics_carry_the_build_and_the_process() {
+    let admin = Admin::new(shared_recorder(), Draining::default()).serve(ANY).unwrap();
+    let (status, text) = body(admin.address(), "/metrics", &[]);
+    assert_eq!(status, 200);
+    assert!(text.contains("build_info{version=\"1.2.3\",commit=\"abc\"} 1"), "{text}");
+    assert!(text.contains("\nprocess_resident_memory_bytes "), "{text}");
+}
+
+#[test]
+fn a_mounted_route_gets_decoded_parameters_and_an_unknown_path_lists_the_known() {
+    let admin = Admin::new(shared_recorder(), Draining::default())
+        .route("/echo", |query| {
+            Reply::text(StatusCode::OK, query.get("order").unwrap_or("none").to_owned())
+        })
+        .route("/panics", |_| panic!("on purpose"))
+        .serve(ANY)
+        .unwrap();
+    let at = admin.address();
+    assert_eq!(body(at, "/echo", &[("order", "BX 1&ü=2")]), (200, "BX 1&ü=2".to_owned()));
+    assert_eq!(body(at, "/echo", &[]), (200, "none".to_owned()));
+    let (status, text) = body(at, "/other", &[]);
+    assert_eq!(status, 404);
+    assert!(text.contains("/readyz") && text.contains("/echo"), "{text}");
+    assert_eq!(body(at, "/panics", &[]).0, 500);
+    assert_eq!(body(at, "/livez", &[]).0, 200, "a panic in a route leaves the probes alone");
+}
+
+#[test]
+fn other_methods_are_refused() {
+    let admin = Admin::new(shared_recorder(), Draining::default()).serve(ANY).unwrap();
+    let mut stream = TcpStream::connect(admin.address()).unwrap();
+    stream.write_all(b"POST /metrics HTTP/1.0\r\nContent-Length: 0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 405"), "{answer}");
+    assert!(answer.contains("allow: GET, HEAD"), "{answer}");
+}
+
+#[test]
+fn a_stopped_listener_answers_nobody() {
+    let admin = Admin::new(shared_recorder(), Draining::default()).serve(ANY).unwrap();
+    let address = admin.address();
+    admin.stop().unwrap();
+    assert!(matches!(get(address, "/livez", &[]), Err(Error::AdminAsk { .. })));
+}
