@@ -1,1 +1,23 @@
-//! Topics on disk: producers, consumers, group commit.
+//! Topics on disk: append with group commit, consume with cursors, and lose nothing that was acknowledged.
+//!
+//! Carries every [`event::Topic`]; interprets none of them.
+//!
+//! 1. What was acknowledged as durable has been fsynced, and so has every folder entry on the way to it.
+//! 2. Consumers see only what has been fsynced, in the order of their offsets.
+//! 3. A failed fsync is never repeated on the same file: what was written before it may be gone from memory as well.
+//! 4. Appending never blocks. Queues are bounded; what does not fit is refused with a reason.
+//! 5. Damage costs the damaged frame, is reported once, and reading goes on.
+//!
+//! This crate does not parse payloads, does not know what an order is and does not speak HTTP.
+
+pub mod config;
+pub mod consume;
+pub mod disk;
+pub mod error;
+pub mod record;
+
+pub use config::{ClockKind, Config};
+pub use consume::{Ack, Backend, Batch, Consumer, Cursor, Delivery, Group, Partition, Unit};
+pub use disk::{Disk, DiskFile, RealDisk, SyncPoint};
+pub use error::{CommitError, Error, ErrorKind, Refused};
+pub use record::{Class, Header, Offset, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, Record};

@@ -1,1 +1,11 @@
-//! Stepped clock, builders, conformance suite, adversarial log.
+//! What tests of every crate need: a clock that a test moves, a disk that loses power, an adversarial log and the
+//! conformance suite of logs.
+//!
+//! 1. Everything random is drawn from a seed that the test prints, so that a failure can be repeated.
+//! 2. Depends on `event` and `eventlog` alone; every other crate may use it in tests.
+//!
+//! This crate does not run in production.
+
+pub mod clock;
+
+pub use clock::SteppedClock;
