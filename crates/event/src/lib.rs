@@ -1,4 +1,3 @@
-//! The words of Sillage: ids, the click id token, events and their envelope, money, time, reason codes.
 //!
 //! 1. Everything here is pure: no IO, no clock, no async runtime. A caller hands in the time and the randomness.
 //! 2. Stages meet in these types on a topic ([`Topic`]); none of them imports another stage.
@@ -7,15 +6,31 @@
 //!
 //! This crate does not read files, does not decide anything and does not know HTTP.
 
+pub mod code;
+pub mod consent;
+pub mod flag;
 pub mod id;
+pub mod identity;
+pub mod keys;
+pub mod money;
 pub mod name;
+pub mod order;
+pub mod private;
 pub mod time;
+pub mod token;
 pub mod topic;
 
+pub use code::Code;
+pub use consent::Consent;
+pub use flag::Flag;
 pub use id::{EventId, Lane, LaneId, Sequence};
+pub use identity::{CustomerKey, IdentityId, VisitorId, VisitorTag};
+pub use money::{Currency, Micros};
 pub use name::{
     ChannelName, GoalName, LinkId, LinkName, PartnerId, PartnerName, ProgramId, ProgramName,
     SegmentName,
 };
+pub use order::OrderKey;
 pub use time::{Clock, Millis};
+pub use token::{Claim, ClickId};
 pub use topic::Topic;
