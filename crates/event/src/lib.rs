@@ -1,3 +1,4 @@
+//! The words of Sillage: ids, the click id token, events and their envelope, money, time, reason codes.
 //!
 //! 1. Everything here is pure: no IO, no clock, no async runtime. A caller hands in the time and the randomness.
 //! 2. Stages meet in these types on a topic ([`Topic`]); none of them imports another stage.
@@ -6,9 +7,12 @@
 //!
 //! This crate does not read files, does not decide anything and does not know HTTP.
 
+pub mod body;
 pub mod code;
 pub mod consent;
+pub mod envelope;
 pub mod flag;
+pub mod hash;
 pub mod id;
 pub mod identity;
 pub mod keys;
@@ -20,8 +24,10 @@ pub mod time;
 pub mod token;
 pub mod topic;
 
+pub use body::{Body, EventType};
 pub use code::Code;
 pub use consent::Consent;
+pub use envelope::Envelope;
 pub use flag::Flag;
 pub use id::{EventId, Lane, LaneId, Sequence};
 pub use identity::{CustomerKey, IdentityId, VisitorId, VisitorTag};

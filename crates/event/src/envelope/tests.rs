@@ -1,0 +1,256 @@
+//! Golden envelopes: the wire form of version 1, one file per kind of event.
+
+use expect_test::expect_file;
+use serde_json::value::RawValue;
+
+use super::{Envelope, EnvelopeFault};
+use crate::body::{
+    Action, Activation, Body, ClaimedTouch, ClickEvidence, ClickSource, ClickVerdict, Conversion,
+    CustomerType, DeviceClass, DuplicateVerdict, EventType, Evidence, ImpliedMerge, InvalidTraffic,
+    Item, Landing, LaneLost, LaneStarted, LaneStopped, LossReason, MemberSummary, MemberVerdict,
+    Merge, OrderRecord, PageKind, Rejected, Source, Touch, Trust, Validation,
+};
+use crate::code::Code;
+use crate::consent::Consent;
+use crate::flag::Flag;
+use crate::id::{EventId, LaneId, Sequence};
+use crate::identity::{CustomerKey, IdentityId, VisitorTag};
+use crate::money::Micros;
+use crate::private::Sealed;
+use crate::time::Millis;
+
+const NOW: Millis = Millis(1_793_715_725_123);
+
+fn id(seq: u64) -> EventId {
+    EventId::minted(NOW, Sequence(seq), LaneId::from_random(0x1_2345_6789))
+}
+
+fn visitor() -> VisitorTag {
+    VisitorTag([0xa5; 12])
+}
+
+fn claimed() -> ClaimedTouch {
+    ClaimedTouch {
+        id: id(1),
+        partner: Some("lea-voyage".parse().unwrap()),
+        link: "lea-home".parse().unwrap(),
+        channel: Some("content".parse().unwrap()),
+        consent: Consent::Granted,
+        test: false,
+        prefetch: false,
+        visitor: Some(visitor()),
+    }
+}
+
+fn touch() -> Touch {
+    let mut touch = Touch::plain(Some("lea-voyage".parse().unwrap()), "lea-home".parse().unwrap());
+    touch.channel = Some("content".parse().unwrap());
+    touch.ids = vec![IdentityId::Visitor(visitor())];
+    touch.flags = vec![Flag::QueryRepaired];
+    touch.consent = Consent::Granted;
+    touch.subs.set(10, "ten");
+    touch.subs.set(1, "été \"1\"");
+    touch.country = Some("FR".into());
+    touch.device = DeviceClass::Mobile;
+    touch.private = Some(Sealed { day: 20_760, sealed: "AAEC".into() });
+    touch
+}
+
+fn conversion() -> Conversion {
+    let mut conversion = Conversion::plain("sale".parse().unwrap(), Source::S2s, Trust::Signed);
+    conversion.order_id = Some("BX-10231".into());
+    conversion.amount = Micros(74_920_000);
+    conversion.currency = Some("EUR".parse().unwrap());
+    conversion.items = vec![Item {
+        sku: Some("A1".into()),
+        category: Some("shoes".into()),
+        qty: 2,
+        amount: Micros(74_920_000),
+        ..Item::default()
+    }];
+    conversion.ids =
+        vec![IdentityId::Visitor(visitor()), IdentityId::Customer(CustomerKey([3; 16]))];
+    conversion.clicks = vec![
+        ClickEvidence {
+            raw: "AQ".into(),
+            source: ClickSource::Parameter,
+            verdict: ClickVerdict::Malformed,
+            claim: None,
+        },
+        ClickEvidence {
+            raw: "AQc".into(),
+            source: ClickSource::Cookie,
+            verdict: ClickVerdict::Valid,
+            claim: Some(claimed()),
+        },
+    ];
+    conversion.coupons = vec!["LEA10".into()];
+    conversion.channel = Some("aw".into());
+    conversion.customer_type = Some(CustomerType::New);
+    conversion
+}
+
+fn record() -> OrderRecord {
+    OrderRecord {
+        order: "boutique/sale/real/o:BX-10231".parse().unwrap(),
+        order_id: Some("bx-10231".into()),
+        members: 2,
+        canonical: id(9),
+        source: Source::S2s,
+        trust: Trust::Signed,
+        converted_at: NOW,
+        received_at: NOW,
+        amount: Micros(74_920_000),
+        currency: Some("EUR".parse().unwrap()),
+        items: Vec::new(),
+        customer_type: None,
+        channel: None,
+        consent: Consent::Unknown,
+        coupons: Vec::new(),
+        ids: vec![IdentityId::Visitor(visitor())],
+        click: Some(claimed()),
+        exempt_click: None,
+        refused_clicks: Vec::new(),
+        merges: vec![ImpliedMerge {
+            member: id(9),
+            a: IdentityId::Visitor(visitor()),
+            b: IdentityId::Customer(CustomerKey([3; 16])),
+            occurred_at: NOW,
+            received_at: NOW,
+        }],
+        notes: vec![Code::EvidenceConflict],
+        listed: vec![member()],
+    }
+}
+
+fn member() -> MemberSummary {
+    MemberSummary {
+        id: id(9),
+        source: Source::Pixel,
+        trust: Trust::Page,
+        occurred_at: NOW,
+        received_at: NOW,
+        amount: Micros(1),
+        currency: None,
+        verdict: MemberVerdict::DupConflict,
+        code: Code::ConflictingDuplicate,
+        items_differ: true,
+        evidence_counts: false,
+    }
+}
+
+fn raw(json: &str) -> Box<RawValue> {
+    RawValue::from_string(json.to_owned()).unwrap()
+}
+
+fn sample(event_type: EventType) -> Body {
+    let order = || "boutique/sale/real/o:BX-10231".parse().unwrap();
+    let lane = LaneId::from_random(0x1_2345_6789);
+    match event_type {
+        EventType::Click => Body::Click(touch()),
+        EventType::Impression => Body::Impression(Touch::plain(None, "sea".parse().unwrap())),
+        EventType::Landing => Body::Landing(Landing {
+            click: claimed(),
+            ids: vec![IdentityId::Visitor(visitor())],
+            consent: Some(Consent::Granted),
+            page: PageKind::Entry,
+            entered_at: Some(NOW.0 - 5),
+            referrer_origin: Some("https://blog.example".into()),
+        }),
+        EventType::Activation => Body::Activation(Activation { click: claimed() }),
+        EventType::Flag => Body::Flag(InvalidTraffic {
+            touch: id(1),
+            ids: vec![IdentityId::Visitor(visitor())],
+            reason: "review".into(),
+        }),
+        EventType::Merge => Body::Merge(Merge {
+            a: IdentityId::Visitor(visitor()),
+            b: IdentityId::Customer(CustomerKey([3; 16])),
+        }),
+        EventType::Conversion => Body::Conversion(Box::new(conversion())),
+        EventType::Validation => Body::Validation(Validation {
+            order: order(),
+            action: Action::Decline,
+            code: Some(Code::Cancelled),
+            revision: Some(2),
+        }),
+        EventType::Evidence => Body::Evidence(Evidence {
+            order: order(),
+            conversion: id(9),
+            click: conversion().clicks.remove(1),
+        }),
+        EventType::Rejected => Body::Rejected(Rejected {
+            code: Code::Malformed,
+            event_type: Some(EventType::Conversion),
+            by: "conversions".into(),
+            field: Some("amount".into()),
+            message: "amount is not a decimal number".into(),
+            sent: Some("amount=abc".into()),
+        }),
+        EventType::Order => Body::Order(Box::new(record())),
+        EventType::Duplicate => {
+            Body::Duplicate(DuplicateVerdict { order: order(), canonical: id(9), member: member() })
+        }
+        EventType::Decision => Body::Decision(raw(r#"{"status":"ATTRIBUTED"}"#)),
+        EventType::CatalogVersion => Body::CatalogVersion(raw(r#"{"object":"program/boutique"}"#)),
+        EventType::LaneStarted => {
+            Body::LaneStarted(LaneStarted { lane, node: "edge-1".into(), version: "0.0.0".into() })
+        }
+        EventType::LaneStopped => Body::LaneStopped(LaneStopped { lane, next: Sequence(7) }),
+        EventType::LaneLost => Body::LaneLost(LaneLost {
+            lane,
+            reason: LossReason::QueueFull,
+            from: Sequence(7),
+            to: Sequence(9),
+        }),
+    }
+}
+
+fn envelope(event_type: EventType) -> Envelope {
+    Envelope {
+        id: id(9),
+        occurred_at: Millis(NOW.0 - 1),
+        received_at: NOW,
+        program: Some("boutique".parse().unwrap()),
+        test: event_type == EventType::Impression,
+        key: "boutique/sale/real/o:BX-10231".into(),
+        body: sample(event_type),
+    }
+}
+
+#[test]
+fn the_wire_form_of_every_kind_is_fixed_and_reads_back() {
+    for &event_type in EventType::ALL {
+        let json = String::from_utf8(envelope(event_type).to_json()).unwrap();
+        expect_file![format!("../../golden/v1/{}.json", event_type.as_str())].assert_eq(&json);
+        let read = Envelope::read(json.as_bytes()).unwrap();
+        assert_eq!(read.body.event_type(), event_type);
+        assert_eq!(String::from_utf8(read.to_json()).unwrap(), json);
+        assert_eq!(EventType::from_number(event_type.number()), Some(event_type));
+    }
+}
+
+#[test]
+fn unknown_fields_are_tolerated() {
+    let json = String::from_utf8(envelope(EventType::Click).to_json()).unwrap();
+    let more = json.replacen("{\"v\"", "{\"later\":[1],\"v\"", 1).replacen(
+        "\"body\":{",
+        "\"body\":{\"more\":1,",
+        1,
+    );
+    let read = Envelope::read(more.as_bytes()).unwrap();
+    assert_eq!(String::from_utf8(read.to_json()).unwrap(), json);
+}
+
+#[test]
+fn unknown_versions_and_types_are_refused_by_name() {
+    let json = String::from_utf8(envelope(EventType::Click).to_json()).unwrap();
+    let fault = |text: String| Envelope::read(text.as_bytes()).unwrap_err();
+    let version = fault(json.replacen("\"v\":1", "\"v\":2", 1));
+    assert!(matches!(version, EnvelopeFault::UnknownVersion(2)), "{version}");
+    let kind = fault(json.replacen("\"click\"", "\"clack\"", 1));
+    assert!(matches!(&kind, EnvelopeFault::UnknownType(t) if t == "clack"), "{kind}");
+    let body = fault(json.replacen("\"lea-home\"", "7", 1));
+    assert!(matches!(body, EnvelopeFault::Body { event_type: "click", .. }), "{body}");
+    assert!(matches!(fault(String::new()), EnvelopeFault::Read(_)));
+}
