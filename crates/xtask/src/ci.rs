@@ -1,0 +1,33 @@
+//! `cargo xtask ci`: every check, in the order that fails fastest.
+
+use crate::step::{self, Steps, cargo};
+use crate::{docs, suite, tidy};
+
+/// Runs every check. One target folder and one set of features, so that nothing is compiled twice.
+pub(crate) fn run() -> anyhow::Result<()> {
+    let mut steps = Steps::new(6);
+    steps.run("format", || step::run(cargo().args(["fmt", "--all", "--check"])))?;
+    steps.run("tidy: licences, edges, names, pages", tidy::run)?;
+    steps.run("clippy", || {
+        step::run(cargo().args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    })?;
+    steps.run("rustdoc with private items", || {
+        step::run(
+            cargo()
+                .args(["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"])
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        )
+    })?;
+    steps.run("generated pages", docs::check)?;
+    steps.run("tests", || suite::run(&[]))?;
+    steps.finish();
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! `cargo xtask test`: sets up what the tests drive, then runs all of them.
+
+use std::env;
+use std::process::Command;
+
+use anyhow::bail;
+
+use crate::in_ci;
+use crate::step::{self, cargo};
+
+/// A program that some test drives: names it may have, and the Debian package that brings it.
+struct Part {
+    names: &'static [&'static str],
+    package: &'static str,
+    why: &'static str,
+}
+
+const PARTS: [Part; 4] = [
+    Part {
+        names: &["chromium", "chromium-browser", "google-chrome"],
+        package: "chromium",
+        why: "cookies, consent and the tag in a real browser",
+    },
+    Part { names: &["chromedriver"], package: "chromium-driver", why: "drives the browser" },
+    Part { names: &["python3"], package: "python3", why: "the acknowledgement checker" },
+    Part { names: &["node"], package: "nodejs", why: "the tag's unit tests" },
+];
+
+/// Installs what is missing (as root on Debian), then runs `cargo test` over the workspace.
+pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
+    set_up()?;
+    // The end-to-end tests drive the built binary; `cargo test` alone does not build it.
+    step::run(cargo().args(["build", "--package", "sillage", "--bin", "sillage", "--locked"]))?;
+    let mut test = cargo();
+    test.args(["test", "--locked"]);
+    if !arguments.iter().any(|argument| argument == "-p" || argument == "--package") {
+        test.arg("--workspace");
+    }
+    step::run(test.args(arguments))
+}
+
+fn set_up() -> anyhow::Result<()> {
+    let missing: Vec<&Part> = PARTS.iter().filter(|part| !part.is_there()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.iter().map(|part| part.package).collect();
+    if is_root() && finds("apt-get") {
+        install(&packages)?;
+    }
+    for part in missing.iter().filter(|part| !part.is_there()) {
+        println!("    missing: {} ({}); its tests are skipped", part.package, part.why);
+    }
+    let still: Vec<&str> =
+        missing.iter().filter(|part| !part.is_there()).map(|part| part.package).collect();
+    if still.is_empty() {
+        return Ok(());
+    }
+    println!("    to run them: apt-get update && apt-get install {}", still.join(" "));
+    if in_ci() {
+        bail!("{} not found, and CI is set: every test must run", still.join(", "));
+    }
+    Ok(())
+}
+
+fn install(packages: &[&str]) -> anyhow::Result<()> {
+    let apt = |arguments: &[&str]| {
+        step::run(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    apt(&["-qq", "update"])?;
+    let mut arguments = vec!["-qq", "install", "--yes", "--no-install-recommends"];
+    arguments.extend(packages);
+    apt(&arguments)
+}
+
+impl Part {
+    fn is_there(&self) -> bool {
+        self.names.iter().any(|name| finds(name))
+    }
+}
+
+/// Whether `program` is in a folder of `PATH`.
+fn finds(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
