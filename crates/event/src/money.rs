@@ -20,7 +20,8 @@ pub const AMOUNT_UNITS_MAX: i64 = 100_000_000_000;
 pub const DECIMALS_MAX: usize = 6;
 
 /// The character between units and decimals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DecimalMark {
     /// `74.92`
     #[default]
