@@ -1,3 +1,66 @@
 //! The binary: one subcommand per role; wiring only.
+//!
+//! Exit codes: 0 done, 1 failed, 64 the command line, the configuration or the catalog is wrong and nothing was started.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line answers on the terminal"
+)]
 
-fn main() {}
+mod check_config;
+mod cli;
+mod clock;
+mod config;
+#[cfg(test)]
+mod fresh;
+mod keygen;
+mod keys;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Arguments, Command};
+use config::Faults;
+
+/// What every part measures; the recorder takes buckets and help texts from here.
+const METRICS: &[&[telemetry::Metric]] = &[];
+
+/// The command line, the configuration or the catalog is wrong (`EX_USAGE` of sysexits.h).
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+            // Standard error may be closed: there is nobody left to tell.
+            return error.print().map_or(ExitCode::FAILURE, |()| code);
+        }
+    };
+    match run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if error.is::<Faults>() {
+                eprintln!("{error}");
+                return ExitCode::from(USAGE);
+            }
+            eprintln!("sillage: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::CheckConfig(arguments) => check_config::run(&arguments.config),
+        Command::Keygen(arguments) => keygen::run(arguments),
+        Command::Serve(_)
+        | Command::Edge(_)
+        | Command::Decide(_)
+        | Command::Trace(_)
+        | Command::Rebuild(_) => {
+            anyhow::bail!("not there yet")
+        }
+    }
+}

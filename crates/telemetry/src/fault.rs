@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A rule that a configuration breaks: where, and what to do about it.
+/// A rule that a configuration breaks: where, and what to do about it. Key and text make one sentence.
 ///
 /// Every crate's `Config::faults()` returns all of them at once; the binary puts the section before the key and the
 /// position in the file before both.
@@ -29,6 +29,6 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.text)
+        write!(f, "{} {}", self.key, self.text)
     }
 }

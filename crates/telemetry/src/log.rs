@@ -40,7 +40,13 @@ impl Config {
     pub fn faults(&self) -> Vec<Fault> {
         match filter(&self.filter) {
             Ok(_) => Vec::new(),
-            Err(error) => vec![Fault::new("filter", error.to_string())],
+            Err(_) => {
+                let text = format!(
+                    "is {:?}: write for example \"info\" or \"info,edge=debug\"",
+                    self.filter
+                );
+                vec![Fault::new("filter", text)]
+            }
         }
     }
 }

@@ -1,0 +1,170 @@
+//! The command line: one subcommand per role, and the tools around them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Tracks which partner brought which sale, and says why.
+#[derive(Debug, Parser)]
+#[command(name = "sillage", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs every role in this process: edge, dedup, attribution.
+    Serve(ConfigArgument),
+    /// Runs the edge alone: answers and records, decides nothing.
+    Edge(ConfigArgument),
+    /// Reads the configuration and the catalog and lists every fault by file, line and column.
+    CheckConfig(ConfigArgument),
+    /// Decides the events of a file without a server; prints one JSON line per order.
+    Decide(DecideArguments),
+    /// Shows why an order was credited as it was.
+    Trace(TraceArguments),
+    /// Makes the state of dedup and attribution anew from the topics; nothing else may run.
+    Rebuild(ConfigArgument),
+    /// Makes the key file, or adds keys to it that sign an hour from now.
+    Keygen(KeygenArguments),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgument {
+    /// Configuration file; `SILLAGE__SECTION__KEY` in the environment overrides its keys.
+    #[arg(short, long, value_name = "FILE", default_value = "sillage.toml")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DecideArguments {
+    /// Events: one envelope a line, as on the topics (docs/decide.md).
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) events: PathBuf,
+    /// Catalog with the terms.
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) catalog: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TraceArguments {
+    /// Order id as the merchant sent it.
+    #[arg(value_name = "ORDER")]
+    pub(crate) order: Option<String>,
+    /// Program of the order; needed if several have this order id.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) program: Option<String>,
+    /// Goal of the order, such as sale; needed if several have this order id.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) goal: Option<String>,
+    /// For whom: ops, manager, or partner NAME, who sees no other partner.
+    #[arg(long = "as", value_names = ["READER", "PARTNER"], num_args = 1..=2, default_value = "manager")]
+    pub(crate) reader: Vec<String>,
+    /// Decides again from what the trace holds and compares.
+    #[arg(long)]
+    pub(crate) verify: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgument,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeygenArguments {
+    /// Key file to make or to add to; default: `node.key_file` of the configuration.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Adds a key of this name for a program's callers or deep links, instead of new click and identity keys.
+    #[arg(long, value_name = "NAME", requires = "program")]
+    pub(crate) name: Option<String>,
+    /// Program of the added key.
+    #[arg(long, value_name = "NAME", requires = "name")]
+    pub(crate) program: Option<String>,
+    /// What the added key signs.
+    #[arg(long, value_enum, default_value_t = Purpose::Call, requires = "name")]
+    pub(crate) signs: Purpose,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgument,
+}
+
+/// What a program's key signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Purpose {
+    /// Server-to-server calls.
+    Call,
+    /// Deep links.
+    Link,
+}
+
+/// Who reads a trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    Ops,
+    Manager,
+    Partner(String),
+}
+
+impl TraceArguments {
+    /// The reader and the order. `--as` takes one word or two, so it may have swallowed the order id behind it.
+    pub(crate) fn reader_and_order(&self) -> Result<(Reader, String), String> {
+        let mut words = self.reader.iter();
+        let mut order = self.order.clone();
+        let reader = match words.next().map(String::as_str) {
+            Some("partner") => match words.next() {
+                Some(name) => Reader::Partner(name.clone()),
+                None => return Err("--as partner needs the partner's name".to_owned()),
+            },
+            Some(word @ ("ops" | "manager")) => {
+                if let Some(swallowed) = words.next()
+                    && order.replace(swallowed.clone()).is_some()
+                {
+                    return Err(format!("--as {word} takes no name: remove {swallowed:?}"));
+                }
+                if word == "ops" { Reader::Ops } else { Reader::Manager }
+            }
+            other => {
+                let other = other.unwrap_or_default();
+                return Err(format!("--as {other:?}: give ops, manager, or partner NAME"));
+            }
+        };
+        let order = order.ok_or("give the order id, as the merchant sent it")?;
+        Ok((reader, order))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::{Arguments, Command, Reader};
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    fn trace(line: &str) -> Result<(Reader, String), String> {
+        let words = ["sillage", "trace"].into_iter().chain(line.split_ascii_whitespace());
+        let Command::Trace(arguments) = Arguments::try_parse_from(words).unwrap().command else {
+            panic!("no trace: {line}");
+        };
+        arguments.reader_and_order()
+    }
+
+    #[test]
+    fn a_reader_may_stand_before_or_after_the_order() {
+        let lea = || Reader::Partner("lea".into());
+        assert_eq!(trace("BX-1").unwrap(), (Reader::Manager, "BX-1".into()));
+        assert_eq!(trace("BX-1 --as ops").unwrap(), (Reader::Ops, "BX-1".into()));
+        assert_eq!(trace("--as ops BX-1").unwrap(), (Reader::Ops, "BX-1".into()));
+        assert_eq!(trace("--as partner lea BX-1").unwrap(), (lea(), "BX-1".into()));
+        assert_eq!(trace("BX-1 --as partner lea").unwrap(), (lea(), "BX-1".into()));
+    }
+
+    #[test]
+    fn a_reader_that_is_none_is_refused() {
+        for wrong in ["BX-1 --as partner", "BX-1 --as boss", "--as manager", "BX-1 --as ops lea"] {
+            assert!(trace(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The configuration: every component's section in one file, overridden by the environment, all faults at once.
+
+mod read;
+#[cfg(test)]
+mod reference;
+mod suggest;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use telemetry::Fault;
+
+pub(crate) use read::Finding;
+
+/// Everything that is wrong with what the operator wrote: nothing was started.
+#[derive(Debug)]
+pub(crate) struct Faults(pub(crate) Vec<String>);
+
+impl std::error::Error for Faults {}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.0 {
+            writeln!(f, "{line}")?;
+        }
+        let count = self.0.len();
+        write!(f, "{count} fault{}: nothing was started", if count == 1 { "" } else { "s" })
+    }
+}
+
+impl Faults {
+    /// A single fault.
+    pub(crate) fn one(text: String) -> Self {
+        Self(vec![text])
+    }
+}
+
+impl From<Vec<Finding>> for Faults {
+    fn from(findings: Vec<Finding>) -> Self {
+        Self(findings.iter().map(ToString::to_string).collect())
+    }
+}
+
+/// The configuration in `file`, overridden by this process's environment.
+pub(crate) fn from_environment(file: &Path) -> Result<Config, Faults> {
+    Ok(read::load(file, environment())?)
+}
+
+/// `node.key_file` alone, whatever else is wrong with `file`.
+pub(crate) fn key_file(file: &Path) -> Option<PathBuf> {
+    let named = environment().find(|(name, _)| name == "SILLAGE__NODE__KEY_FILE");
+    let text = match named {
+        Some((_, text)) => text,
+        None => {
+            let table: toml::Table = toml::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
+            table.get("node")?.get("key_file")?.as_str()?.to_owned()
+        }
+    };
+    (!text.is_empty()).then(|| text.into())
+}
+
+/// This process's environment, as far as it is text.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// The whole configuration file. Each section belongs to the crate of its name.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// This node: its folders and files, and how it stops.
+    pub(crate) node: NodeConfig,
+    /// The event log on disk.
+    pub(crate) eventlog: eventlog::Config,
+    /// Probes, metrics and traces, for operators.
+    pub(crate) admin: telemetry::admin::Config,
+    /// What is written to standard error.
+    pub(crate) log: telemetry::log::Config,
+}
+
+/// This node.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct NodeConfig {
+    /// Name of this node in `node.log` and in its own logs, 1 to 32 of `0-9 A-Z a-z _ -`. Default `"node"`: a single
+    /// node needs no other; several must differ, so that people can tell them apart.
+    pub(crate) name: String,
+    /// Folder of the event log and of the state. Relative to the folder in which the process was started, like all
+    /// paths here. No default: events must not land where nobody looks for them.
+    pub(crate) data_folder: PathBuf,
+    /// Catalog file (TOML or JSON): programs, partners, links, terms. Read at start and on SIGHUP. No default.
+    pub(crate) catalog_file: PathBuf,
+    /// Key file, made by `sillage keygen`, readable by its owner only (mode 0600). No default.
+    pub(crate) key_file: PathBuf,
+    /// How long a stopping node still takes requests after `/readyz` has begun to answer 503, so that balancers
+    /// look away first. Range 0 to 1 min; default 4 s: two probes of a usual balancer.
+    #[serde(with = "humantime_serde")]
+    pub(crate) drain_delay: Duration,
+    /// Longest wait after that for requests under way. Range 0 to 1 min; default 4 s: a handler has 5 s from its
+    /// request's first byte.
+    #[serde(with = "humantime_serde")]
+    pub(crate) finish_wait: Duration,
+    /// From the signal on, the time after which the process ends whatever is left. At least `drain_delay` +
+    /// `finish_wait` + 1 s for the last fsync, at most 5 min; default 10 s.
+    #[serde(with = "humantime_serde")]
+    pub(crate) stop_max: Duration,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            name: "node".to_owned(),
+            data_folder: PathBuf::new(),
+            catalog_file: PathBuf::new(),
+            key_file: PathBuf::new(),
+            drain_delay: Duration::from_secs(4),
+            finish_wait: Duration::from_secs(4),
+            stop_max: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Longest drain delay and wait for requests under way.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// What the last fsync may take.
+const LAST_FSYNC: Duration = Duration::from_secs(1);
+
+/// Longest stop of all.
+const STOP_MAX: Duration = Duration::from_secs(300);
+
+impl NodeConfig {
+    fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if let Err(error) =
+            event::name::is_name(&self.name).then_some(()).ok_or(event::name::NotAName)
+        {
+            faults.push(Fault::new("name", format!("is {:?}: {error}", self.name)));
+        }
+        for (key, path, what) in [
+            ("data_folder", &self.data_folder, "the folder for events and state"),
+            ("catalog_file", &self.catalog_file, "the file with programs, partners and links"),
+            ("key_file", &self.key_file, "the file that `sillage keygen` makes"),
+        ] {
+            if path.as_os_str().is_empty() {
+                faults.push(Fault::new(key, format!("is missing: give {what}")));
+            }
+        }
+        let shown = humantime::format_duration;
+        for (key, wait) in [("drain_delay", self.drain_delay), ("finish_wait", self.finish_wait)] {
+            if wait > WAIT_MAX {
+                faults.push(Fault::new(key, format!("is {}: give 0s to 1m", shown(wait))));
+            }
+        }
+        let least = self.drain_delay.saturating_add(self.finish_wait).saturating_add(LAST_FSYNC);
+        if self.stop_max < least || self.stop_max > STOP_MAX {
+            let text = format!(
+                "is {}: give drain_delay + finish_wait + 1s = {} to 5m",
+                shown(self.stop_max),
+                shown(least)
+            );
+            faults.push(Fault::new("stop_max", text));
+        }
+        faults
+    }
+}
+
+impl Config {
+    /// Every rule this configuration breaks, with the section before each key.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let within = |section: &'static str| move |fault: Fault| fault.within(section);
+        // The event log's faults are sentences that begin with the key.
+        let sentence = |text: String| {
+            let (key, text) = text.split_once(' ').unwrap_or(("", &text));
+            Fault::new(key, text)
+        };
+        let mut faults = Vec::new();
+        faults.extend(self.node.faults().into_iter().map(within("node")));
+        faults.extend(self.eventlog.faults().into_iter().map(sentence).map(within("eventlog")));
+        faults.extend(self.admin.faults().into_iter().map(within("admin")));
+        faults.extend(self.log.faults().into_iter().map(within("log")));
+        faults
+    }
+}

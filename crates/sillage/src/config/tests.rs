@@ -1,0 +1,108 @@
+//! What an operator reads when the configuration is wrong.
+
+use std::fs;
+
+use expect_test::{Expect, expect};
+
+use super::read::load;
+
+const MINIMAL: &str = "[node]\ndata_folder = \"data\"\ncatalog_file = \"catalog.toml\"\n\
+    key_file = \"keys.toml\"\n";
+
+fn check(text: &str, environment: &[(&str, &str)], expect: Expect) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sillage.toml");
+    fs::write(&file, text).unwrap();
+    let environment =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let said = match load(&file, environment) {
+        Ok(_) => "fine".to_owned(),
+        Err(findings) => {
+            let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            lines.join("\n").replace(&format!("{}/", folder.path().display()), "")
+        }
+    };
+    expect.assert_eq(&said);
+}
+
+#[test]
+fn the_minimal_file_is_fine() {
+    check(MINIMAL, &[], expect!["fine"]);
+}
+
+#[test]
+fn an_empty_file_names_what_is_missing() {
+    check(
+        "",
+        &[],
+        expect![[r#"
+        sillage.toml: node.data_folder is missing: give the folder for events and state
+        sillage.toml: node.catalog_file is missing: give the file with programs, partners and links
+        sillage.toml: node.key_file is missing: give the file that `sillage keygen` makes"#]],
+    );
+}
+
+#[test]
+fn every_fault_is_listed_with_its_place() {
+    let text = format!(
+        "{MINIMAL}drain_delay = \"2m\"\nfinish_wait = 4\n\n[admin]\nlisen = \"127.0.0.1:1\"\n\n[log]\n\
+         format = \"xml\"\nfilter = \"edge=loud\"\n\n[eventlog]\nbytes_max = 5\n\n[kafka]\n"
+    );
+    check(
+        &text,
+        &[],
+        expect![[r#"
+            sillage.toml: node.stop_max is 10s: give drain_delay + finish_wait + 1s = 2m 5s to 5m
+            sillage.toml:5:1: node.drain_delay is 2m: give 0s to 1m
+            sillage.toml:6:1: node.finish_wait: invalid type: integer `4`, expected a duration
+            sillage.toml:9:1: admin.lisen: there is no key "lisen" here; did you mean "listen"?
+            sillage.toml:12:1: log.format: unknown variant `xml`, expected `human` or `json`
+            sillage.toml:13:1: log.filter is "edge=loud": write for example "info" or "info,edge=debug"
+            sillage.toml:16:1: eventlog.bytes_max is 5 bytes: give 1048576 to 18446744073709551615 bytes
+            sillage.toml:18:2: kafka: there is no key "kafka" here; there are node, eventlog, admin, log"#]],
+    );
+}
+
+#[test]
+fn broken_syntax_is_listed_by_line() {
+    check(
+        "[node\nname = \"a\"\n\n[log]\nfilter = info\n",
+        &[],
+        expect![[r#"
+        sillage.toml:1:6: unclosed table, expected `]`
+        sillage.toml:5:10: invalid float, expected `inf`"#]],
+    );
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    check(MINIMAL, &[("SILLAGE__NODE__STOP_MAX", "20s"), ("OTHER", "x")], expect!["fine"]);
+    check(MINIMAL, &[("SILLAGE__EVENTLOG__QUEUE_RECORDS_MAX", "100")], expect!["fine"]);
+    check(
+        MINIMAL,
+        &[("SILLAGE__NODE__STOP_MAX", "2s")],
+        expect![
+            "SILLAGE__NODE__STOP_MAX: node.stop_max is 2s: give drain_delay + finish_wait + 1s = 9s to 5m"
+        ],
+    );
+    check(
+        MINIMAL,
+        &[("SILLAGE__NODE__STOPMAX", "2s")],
+        expect![[
+            r#"SILLAGE__NODE__STOPMAX: node.stopmax: there is no key "stopmax" here; did you mean "stop_max"?"#
+        ]],
+    );
+    check(
+        MINIMAL,
+        &[("SILLAGE__EVENTLOG__QUEUE_RECORDS_MAX", "many")],
+        expect![[
+            r#"SILLAGE__EVENTLOG__QUEUE_RECORDS_MAX: eventlog.queue_records_max: invalid type: string "many", expected u32"#
+        ]],
+    );
+}
+
+#[test]
+fn a_missing_file_says_what_to_start_from() {
+    let said = load(std::path::Path::new("nowhere.toml"), std::iter::empty()).unwrap_err();
+    expect!["nowhere.toml: cannot read it: No such file or directory (os error 2); start from config/minimal.toml"].assert_eq(&said.first().unwrap().to_string());
+}
