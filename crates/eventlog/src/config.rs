@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use event::Topic;
 use serde::{Deserialize, Serialize};
+use telemetry::Fault;
 
 const MIB: u64 = 1 << 20;
 const DAY: Duration = Duration::from_hours(24);
@@ -87,11 +88,14 @@ impl Default for Config {
 impl Config {
     /// Every rule that this configuration breaks.
     #[must_use]
-    pub fn faults(&self) -> Vec<String> {
+    pub fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         let mut range = |name: &str, value: u64, least: u64, most: u64, unit: &str| {
             if value < least || value > most {
-                faults.push(format!("{name} is {value}{unit}: give {least} to {most}{unit}"));
+                let most =
+                    if most == u64::MAX { " or more".to_owned() } else { format!(" to {most}") };
+                faults
+                    .push(Fault::new(name, format!("is {value}{unit}; give {least}{most}{unit}")));
             }
         };
         let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);

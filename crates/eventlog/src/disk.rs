@@ -13,20 +13,20 @@ mod real;
 /// crash suite must then find a loss, which shows that no one of them can be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SyncPoint {
-    /// The entry of a new data folder in its parent.
+    /// The entry of the data folder in its parent.
     DataFolder,
     /// The content of a new FORMAT file, before its rename.
     FormatFile,
-    /// The rename of the FORMAT file.
-    FormatFolder,
-    /// The entry of a new stream folder, or of `cursors/`, in the data folder.
-    StreamFolder,
-    /// The entry of a new segment in its stream folder.
+    /// The entries of the data folder: FORMAT, the streams' folders, `cursors/`.
+    Entries,
+    /// The entry of a new segment in its stream's folder.
     SegmentFolder,
-    /// Frames, before they are acknowledged and shown to consumers.
-    Frames,
-    /// What a restart found in the last segment and what it cut off, before either is relied upon.
+    /// A frame, before it is acknowledged and shown to consumers.
+    Frame,
+    /// The frames that a start found in the last segment, before they are relied upon.
     Tail,
+    /// The entries that a start found in a stream's folder, before they are relied upon.
+    TailFolder,
     /// A group's new cursor file, before its rename.
     CursorFile,
     /// The rename of a group's cursor file.
@@ -42,11 +42,11 @@ impl SyncPoint {
     pub const ALL: [Self; 11] = [
         Self::DataFolder,
         Self::FormatFile,
-        Self::FormatFolder,
-        Self::StreamFolder,
+        Self::Entries,
         Self::SegmentFolder,
-        Self::Frames,
+        Self::Frame,
         Self::Tail,
+        Self::TailFolder,
         Self::CursorFile,
         Self::CursorFolder,
         Self::Cursor,

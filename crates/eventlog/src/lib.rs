@@ -2,7 +2,7 @@
 //!
 //! Carries every [`event::Topic`]; interprets none of them.
 //!
-//! 1. What was acknowledged as durable has been fsynced, and so has every folder entry on the way to it.
+//! 1. What [`Durable`] resolved `Ok` for has been fsynced, and so has every folder entry on the way to it.
 //! 2. Consumers see only what has been fsynced, in the order of their offsets.
 //! 3. A failed fsync is never repeated on the same file: what was written before it may be gone from memory as well.
 //! 4. Appending never blocks. Queues are bounded; what does not fit is refused with a reason.
@@ -12,12 +12,30 @@
 
 pub mod config;
 pub mod consume;
+mod cursor;
+mod damage;
 pub mod disk;
+mod embedded;
 pub mod error;
+mod frame;
+mod log;
+mod metrics;
+mod queue;
+mod reader;
 pub mod record;
+mod recover;
+mod retention;
+mod segment;
+mod signal;
+mod stream;
+mod writer;
 
 pub use config::{ClockKind, Config};
 pub use consume::{Ack, Backend, Batch, Consumer, Cursor, Delivery, Group, Partition, Unit};
+pub use damage::{Damage, TornTail};
 pub use disk::{Disk, DiskFile, RealDisk, SyncPoint};
 pub use error::{CommitError, Error, ErrorKind, Refused};
+pub use log::{Log, LogReader, Recovery, Scan, StreamState};
+pub use metrics::METRICS;
+pub use queue::{Appender, Durable};
 pub use record::{Class, Header, Offset, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, Record};

@@ -1,0 +1,387 @@
+//! The embedded log: one folder, one stream per topic.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use event::{Clock, LaneId, Millis, Sequence, Topic};
+
+use crate::config::{ClockKind, Config};
+use crate::consume::{Backend, Batch, Consumer, Group};
+use crate::cursor::Groups;
+use crate::damage::{Damage, Reporter, TornTail};
+use crate::disk::Disk;
+use crate::embedded::EmbeddedConsumer;
+use crate::error::Error;
+use crate::metrics::{LogMetrics, WriterMetrics};
+use crate::queue::{Appender, Fill, Queue, State};
+use crate::reader::{Bounds, Reader};
+use crate::record::Offset;
+use crate::recover::{Finder, Found, claim, read_format};
+use crate::retention;
+use crate::signal::lock;
+use crate::stream::Stream;
+use crate::writer::Writer;
+
+/// Records and bytes of a batch of a [`Scan`].
+const SCAN_BOUNDS: Bounds = Bounds { records: 4096, bytes: 4 << 20 };
+
+/// What a start found besides good records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Damage in the last segment of each stream; damage in earlier ones comes up when they are read.
+    pub damage: Vec<Damage>,
+    /// Tails that were being written when the process or the machine stopped.
+    pub torn: Vec<TornTail>,
+}
+
+/// Whether a stream takes records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StreamState {
+    /// It does.
+    Open,
+    /// The disk is full; heals by itself.
+    DiskFull,
+    /// Writes fail; a probe tries a new segment at each `probe_interval`.
+    Failed,
+    /// The log is closed.
+    Closed,
+}
+
+/// An open log. Clones share it; it is closed by [`Log::close`], or when the last clone is dropped.
+#[derive(Clone)]
+pub struct Log(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    fill: Arc<Fill>,
+    metrics: LogMetrics,
+    groups: Arc<Groups>,
+    reporter: Arc<Reporter>,
+    reader: LogReader,
+    writers: Mutex<Vec<Slot>>,
+    /// Held until the writers have ended.
+    lock: Mutex<Option<Box<dyn Any + Send + Sync>>>,
+}
+
+/// A stream's queue and its writer, started with the first appender.
+struct Slot {
+    topic: Topic,
+    queue: Arc<Queue>,
+    next_segment: u64,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Log")
+    }
+}
+
+impl Log {
+    /// Opens the data folder, making it if needed, for this process alone. A scaled clock and a real one do not share
+    /// a folder.
+    ///
+    /// # Errors
+    /// The configuration has faults; the folder is locked, of a newer format or of another clock; the disk fails.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        config: Config,
+        clock: Arc<dyn Clock>,
+        kind: ClockKind,
+    ) -> Result<(Self, Recovery), Error> {
+        let faults = config.faults();
+        if !faults.is_empty() {
+            return Err(Error::Config(faults.iter().map(ToString::to_string).collect()));
+        }
+        let held = claim(&*disk, folder, kind)?;
+        let metrics = LogMetrics::new(config.bytes_max);
+        let quarantine = (Arc::clone(&disk), folder.join("quarantine"), metrics.corrupt.clone());
+        let reporter = Arc::new(Reporter::new(Some(quarantine)));
+        let groups = Arc::new(Groups::load(Arc::clone(&disk), folder.join("cursors"))?);
+        let (reader, found) = LogReader::find(&disk, folder, &reporter, true)?;
+        let bytes: u64 = reader.streams.iter().map(|s| s.extent().bytes()).sum();
+        let fill = Fill { bytes: AtomicU64::new(bytes), bytes_max: config.bytes_max };
+        let fill = Arc::new(fill);
+        let mut recovery = Recovery::default();
+        let mut slots = Vec::new();
+        let queue_bytes_max = usize::try_from(config.queue_bytes_max).unwrap_or(usize::MAX);
+        for (topic, found) in Topic::ALL.into_iter().zip(found) {
+            recovery.damage.extend(found.damage);
+            recovery.torn.extend(found.torn);
+            let (records_max, fill) = (config.queue_records_max, Arc::clone(&fill));
+            let queue = Arc::new(Queue::new(topic, records_max, queue_bytes_max, fill));
+            slots.push(Slot { topic, queue, next_segment: found.next_segment, thread: None });
+        }
+        let inner = Inner {
+            config,
+            clock,
+            fill,
+            metrics,
+            groups,
+            reporter,
+            reader,
+            writers: Mutex::new(slots),
+            lock: Mutex::new(Some(held)),
+        };
+        let log = Self(Arc::new(inner));
+        log.trim();
+        Ok((log, recovery))
+    }
+
+    /// What appends to `topic`. Starts the topic's writer thread at the first call.
+    ///
+    /// # Errors
+    /// The thread could not be started.
+    pub fn appender(&self, topic: Topic) -> Result<Appender, Error> {
+        let inner = &*self.0;
+        let mut slots = lock(&inner.writers);
+        let Some(slot) = slots.iter_mut().find(|slot| slot.topic == topic) else {
+            let path = std::path::PathBuf::from(topic.name());
+            return Err(Error::Io {
+                what: "find",
+                path,
+                source: std::io::ErrorKind::NotFound.into(),
+            });
+        };
+        if slot.thread.is_none() && slot.queue.state() != State::Closed {
+            let writer = Writer {
+                stream: self.stream(topic),
+                queue: Arc::clone(&slot.queue),
+                fill: Arc::clone(&inner.fill),
+                groups: Arc::clone(&inner.groups),
+                clock: Arc::clone(&inner.clock),
+                segment_bytes_max: inner.config.segment_bytes_max,
+                interval: inner.config.commit_interval(topic),
+                probe_interval: inner.config.probe_interval,
+                keep: inner.config.keep(topic),
+                log_metrics: inner.metrics.clone(),
+                metrics: WriterMetrics::new(topic),
+                next_segment: slot.next_segment,
+                active: None,
+            };
+            let thread = std::thread::Builder::new()
+                .name(format!("log {topic}"))
+                .spawn(move || writer.run())
+                .map_err(|source| Error::Thread { topic, source })?;
+            slot.thread = Some(thread);
+        }
+        Ok(Appender(Arc::clone(&slot.queue)))
+    }
+
+    /// Whether `topic` takes records now.
+    #[must_use]
+    pub fn state(&self, topic: Topic) -> StreamState {
+        let slots = lock(&self.0.writers);
+        let state = slots.iter().find(|s| s.topic == topic).map(|s| s.queue.state());
+        match state {
+            Some(State::Open) => StreamState::Open,
+            Some(State::DiskFull) => StreamState::DiskFull,
+            Some(State::Failed) => StreamState::Failed,
+            Some(State::Closed) | None => StreamState::Closed,
+        }
+    }
+
+    /// Calls `listener` for each damaged range that is found while reading, once per range and folder; in the thread
+    /// that found it, so it should only hand it on.
+    pub fn on_damage(&self, listener: impl Fn(&Damage) + Send + Sync + 'static) {
+        self.0.reporter.listen(Box::new(listener));
+    }
+
+    /// Deletes segments that are old enough and read by every group; the number deleted. Also done at start and when a
+    /// segment is full.
+    pub fn trim(&self) -> usize {
+        let inner = &*self.0;
+        let now = inner.clock.now();
+        let trim = |s: &Arc<Stream>| {
+            retention::trim(s, &inner.groups, inner.config.keep(s.topic), now, &inner.fill)
+        };
+        inner.reader.streams.iter().map(trim).sum()
+    }
+
+    /// What reads topics without a group.
+    #[must_use]
+    pub fn reader(&self) -> &LogReader {
+        &self.0.reader
+    }
+
+    /// Commits what is queued, ends the writers and lets the folder go. Further appends are refused as closed.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
+    pub(crate) fn stream(&self, topic: Topic) -> Arc<Stream> {
+        self.0.reader.stream(topic)
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        let mut threads = Vec::new();
+        for slot in lock(&self.writers).iter_mut() {
+            slot.queue.close();
+            match slot.thread.take() {
+                Some(thread) => threads.push(thread),
+                None => slot.queue.set_state(State::Closed),
+            }
+        }
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a writer of the log panicked");
+            }
+        }
+        lock(&self.lock).take();
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Backend for Log {
+    fn subscribe(&self, group: Group, topics: &[Topic]) -> Result<Box<dyn Consumer>, Error> {
+        let config = &self.0.config;
+        let bounds = Bounds {
+            records: usize::try_from(config.batch_records_max).unwrap_or(usize::MAX),
+            bytes: usize::try_from(config.batch_bytes_max).unwrap_or(usize::MAX),
+        };
+        let cursors = self.0.groups.group(group.0)?;
+        Ok(Box::new(EmbeddedConsumer::new(self.clone(), group, topics, cursors, bounds)?))
+    }
+}
+
+/// Reads topics from any offset, outside of any group.
+#[derive(Clone, Debug)]
+pub struct LogReader {
+    streams: Arc<[Arc<Stream>]>,
+}
+
+impl LogReader {
+    /// Opens a data folder for reading only, up to what is in it now. Takes no lock and writes nothing, so it can be
+    /// used beside the process that has the folder open; then its last records may not be fsynced yet.
+    ///
+    /// # Errors
+    /// The folder has no FORMAT file, or one of a newer format; the disk fails.
+    pub fn open(disk: &Arc<dyn Disk>, folder: &Path) -> Result<Self, Error> {
+        let path = folder.join("FORMAT");
+        if read_format(&**disk, &path)?.is_none() {
+            return Err(Error::FormatFile { path, fault: "there is none: this is no data folder" });
+        }
+        let reporter = Arc::new(Reporter::new(None));
+        Ok(Self::find(disk, folder, &reporter, false)?.0)
+    }
+
+    fn find(
+        disk: &Arc<dyn Disk>,
+        folder: &Path,
+        reporter: &Arc<Reporter>,
+        writes: bool,
+    ) -> Result<(Self, Vec<Found>), Error> {
+        let mut streams = Vec::new();
+        let mut all = Vec::new();
+        for topic in Topic::ALL {
+            let stream_folder = folder.join(topic.name());
+            let quarantine = folder.join("quarantine");
+            let finder = Finder {
+                disk: &**disk,
+                topic,
+                folder: stream_folder,
+                quarantine,
+                reporter,
+                writes,
+            };
+            let mut found = finder.find()?;
+            let extent = std::mem::take(&mut found.extent);
+            let (disk, reporter) = (Arc::clone(disk), Arc::clone(reporter));
+            streams.push(Arc::new(Stream::new(topic, disk, finder.folder, reporter, extent)));
+            all.push(found);
+        }
+        Ok((Self { streams: streams.into() }, all))
+    }
+
+    #[expect(clippy::expect_used, reason = "made for all topics, in one place")]
+    fn stream(&self, topic: Topic) -> Arc<Stream> {
+        let stream = self.streams.iter().find(|stream| stream.topic == topic);
+        Arc::clone(stream.expect("a stream for each topic"))
+    }
+
+    /// The offset after the last durable record.
+    #[must_use]
+    pub fn high_watermark(&self, topic: Topic) -> Offset {
+        self.stream(topic).high_watermark()
+    }
+
+    /// The offset of the first record that is kept.
+    #[must_use]
+    pub fn first_offset(&self, topic: Topic) -> Offset {
+        self.stream(topic).first_offset()
+    }
+
+    /// Reads from `from` up to the high watermark of now.
+    #[must_use]
+    pub fn scan(&self, topic: Topic, from: Offset) -> Scan {
+        let stream = self.stream(topic);
+        let end = stream.high_watermark();
+        let mut reader = Reader::new(stream, from);
+        reader.seek(from);
+        Scan { reader, end, failed: false }
+    }
+
+    /// The highest durable sequence of each lane in the records of `topic` that were written at `since` or later (and
+    /// of some before). Looks at headers only.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn highest_sequences(
+        &self,
+        topic: Topic,
+        since: Millis,
+    ) -> Result<HashMap<LaneId, Sequence>, Error> {
+        let extent = self.stream(topic).extent();
+        // A segment holds records from its creation on, until the creation of the next.
+        let from = extent
+            .segments
+            .iter()
+            .rev()
+            .find(|segment| segment.created_at.is_some_and(|at| at <= since))
+            .map_or(0, |segment| segment.first_offset);
+        let mut lanes = HashMap::new();
+        for batch in self.scan(topic, from) {
+            for record in batch?.records.iter().filter(|record| record.id.is_minted()) {
+                let highest = lanes.entry(record.id.lane()).or_insert(Sequence(0));
+                *highest = record.id.sequence().max(*highest);
+            }
+        }
+        Ok(lanes)
+    }
+}
+
+/// The batches of a topic from an offset to the high watermark at its beginning. Ends after an error.
+#[derive(Debug)]
+pub struct Scan {
+    reader: Reader,
+    end: Offset,
+    failed: bool,
+}
+
+impl Iterator for Scan {
+    type Item = Result<Batch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed || self.reader.next_offset() >= self.end {
+            return None;
+        }
+        let left = usize::try_from(self.end - self.reader.next_offset()).unwrap_or(usize::MAX);
+        let bounds = Bounds { records: SCAN_BOUNDS.records.min(left), ..SCAN_BOUNDS };
+        let batch = self.reader.read(bounds).transpose();
+        self.failed = matches!(batch, Some(Err(_)));
+        batch
+    }
+}
