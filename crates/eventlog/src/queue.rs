@@ -16,6 +16,9 @@ use crate::metrics::RefusedMetrics;
 use crate::record::{Class, Header, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, Record};
 use crate::signal::lock;
 
+/// Appends a payload.
+type Write<'a> = &'a mut dyn FnMut(&mut Vec<u8>);
+
 /// Bytes in the queue from which a writer that waits for company is woken: a full frame.
 const HURRY_BYTES: usize = FRAME_BODY_BYTES_MAX;
 
@@ -59,7 +62,7 @@ impl Pending {
         &mut self,
         header: &Header,
         bytes_max: usize,
-        write: &mut dyn FnMut(&mut Vec<u8>),
+        write: Write<'_>,
     ) -> Result<(), PushFault> {
         let before = self.whole;
         self.bytes.truncate(before);
@@ -238,7 +241,7 @@ impl Queue {
         &self,
         class: Class,
         header: &Header,
-        write: &mut dyn FnMut(&mut Vec<u8>),
+        write: Write<'_>,
     ) -> Result<(), Refused> {
         let mut inner = lock(&self.inner);
         if let Err(refused) = self.push_locked(&mut inner, class, header, write) {
@@ -263,7 +266,7 @@ impl Queue {
         inner: &mut Inner,
         class: Class,
         header: &Header,
-        write: &mut dyn FnMut(&mut Vec<u8>),
+        write: Write<'_>,
     ) -> Result<(), Refused> {
         self.admit(inner, class)?;
         let room = self.bytes_max.saturating_sub(inner.writing_bytes);
@@ -277,7 +280,7 @@ impl Queue {
     pub(crate) fn push_durable(
         &self,
         class: Class,
-        records: &mut dyn Iterator<Item = (Header, &mut dyn FnMut(&mut Vec<u8>))>,
+        records: &mut dyn Iterator<Item = (Header, Write<'_>)>,
     ) -> Result<Arc<Ticket>, Refused> {
         let mut inner = lock(&self.inner);
         let before = (inner.pending.whole, inner.pending.cuts.len(), inner.pending.records);
@@ -432,7 +435,7 @@ impl Packed {
         &mut self,
         topic: Topic,
         header: Header,
-        write: &mut dyn FnMut(&mut Vec<u8>),
+        write: Write<'_>,
     ) -> Result<(), Refused> {
         let start = self.bytes.len();
         write(&mut self.bytes);
@@ -590,9 +593,7 @@ impl Appender {
             .collect();
         let ticket = self.0.push_durable(
             class,
-            &mut writes
-                .iter_mut()
-                .map(|(header, write)| (*header, write as &mut dyn FnMut(&mut Vec<u8>))),
+            &mut writes.iter_mut().map(|(header, write)| (*header, write as Write<'_>)),
         )?;
         Ok(Durable { ticket, place: None })
     }
@@ -607,7 +608,7 @@ impl Appender {
         header: Header,
         mut write: impl FnMut(&mut Vec<u8>),
     ) -> Result<Durable, Refused> {
-        let write: &mut dyn FnMut(&mut Vec<u8>) = &mut write;
+        let write: Write<'_> = &mut write;
         let ticket = self.0.push_durable(class, &mut std::iter::once((header, write)))?;
         Ok(Durable { ticket, place: None })
     }

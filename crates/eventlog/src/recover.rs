@@ -39,10 +39,11 @@ pub(crate) fn claim(
         disk.sync_folder(parent, SyncPoint::DataFolder).map_err(io_at("sync", parent))?;
     }
     let path = folder.join("LOCK");
-    let held = disk.lock(&path).map_err(|source| match source.kind() {
-        io::ErrorKind::WouldBlock => Error::Locked { path: path.clone() },
-        _ => Error::Io { what: "lock", path: path.clone(), source },
-    })?;
+    let held = match disk.lock(&path) {
+        Ok(held) => held,
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Err(Error::Locked { path }),
+        Err(e) => return Err(io_at("lock", &path)(e)),
+    };
     let path = folder.join("FORMAT");
     match read_format(disk, &path)? {
         Some(found) if found == clock.name() => {}

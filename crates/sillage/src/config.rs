@@ -174,14 +174,9 @@ impl Config {
     /// Every rule this configuration breaks, with the section before each key.
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let within = |section: &'static str| move |fault: Fault| fault.within(section);
-        // The event log's faults are sentences that begin with the key.
-        let sentence = |text: String| {
-            let (key, text) = text.split_once(' ').unwrap_or(("", &text));
-            Fault::new(key, text)
-        };
         let mut faults = Vec::new();
         faults.extend(self.node.faults().into_iter().map(within("node")));
-        faults.extend(self.eventlog.faults().into_iter().map(sentence).map(within("eventlog")));
+        faults.extend(self.eventlog.faults().into_iter().map(within("eventlog")));
         faults.extend(self.admin.faults().into_iter().map(within("admin")));
         faults.extend(self.log.faults().into_iter().map(within("log")));
         faults
