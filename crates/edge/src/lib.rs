@@ -1,3 +1,4 @@
 //! HTTP in: clicks, impressions, pixels, tag, server-to-server conversions.
 
 pub mod agent;
+pub mod tag;
