@@ -41,10 +41,6 @@ pub struct Program {
     /// Ids of the keys, in the key file, that sign deep links (`tsig`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub link_keys: Vec<Box<str>>,
-    /// Id of the key, in the key file, under which customer ids become customer keys; absent: customer ids are not
-    /// used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub customer_key: Option<Box<str>>,
     /// What a conversion may be.
     pub goals: BTreeMap<GoalName, Goal>,
     /// The merchant's own channels.

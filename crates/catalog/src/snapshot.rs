@@ -23,6 +23,7 @@ pub use links::{LinkRef, Unavailable};
 pub use resolve::{ChannelTreatment, Level, Resolved, Standing, TouchTerms};
 
 use links::LinkTable;
+pub(crate) use resolve::channel_key;
 
 type Map<K, V> = HashMap<K, V, RandomState>;
 

@@ -1,0 +1,152 @@
+//! Partners, as the file writes them.
+
+use std::collections::BTreeMap;
+
+use event::{PartnerName, ProgramName, SegmentName};
+
+use super::Places;
+use super::program::{level_terms, title};
+use super::section::{Field, LaterKey, Section};
+use super::terms::Dated;
+use crate::limits;
+use crate::partner::{End, EndMode, Membership, Partner, PartnerKind, PartnerState};
+
+const LATER: [LaterKey; 4] = [
+    ("postback", "outbound postbacks"),
+    ("payout", "payouts"),
+    ("tax", "payouts"),
+    ("site_verified", "proof that a site is the partner's"),
+];
+const MEMBER_LATER: [LaterKey; 5] = [
+    ("tier", "ranked classes of partners"),
+    ("commission", "commission rules"),
+    ("rules", "commission rules"),
+    ("coupons", "coupon codes with owners"),
+    ("accepted", "acceptance of terms by the partner"),
+];
+const KINDS: [(&str, PartnerKind); 12] = [
+    ("content", PartnerKind::Content),
+    ("influencer", PartnerKind::Influencer),
+    ("comparison", PartnerKind::Comparison),
+    ("coupon", PartnerKind::Coupon),
+    ("cashback", PartnerKind::Cashback),
+    ("reward", PartnerKind::Reward),
+    ("extension", PartnerKind::Extension),
+    ("email", PartnerKind::Email),
+    ("brand", PartnerKind::Brand),
+    ("on_site_technology", PartnerKind::OnSiteTechnology),
+    ("sub_network", PartnerKind::SubNetwork),
+    ("media_buyer", PartnerKind::MediaBuyer),
+];
+
+pub(super) fn read_all(all: &Section<'_>, places: &mut Places) -> Vec<(PartnerName, Partner)> {
+    let objects = all.objects::<PartnerName>().into_iter();
+    objects.filter_map(|(name, section)| Some((name, read(section, places)?))).collect()
+}
+
+fn read(section: Section<'_>, places: &mut Places) -> Option<Partner> {
+    places.set(&section.path, section.at);
+    let title = title(&section);
+    let kind = section.required("kind", "\"content\"").and_then(|field| field.word(&KINDS));
+    let programs = section.required("program", "{ … }").and_then(|field| field.table());
+    let mut memberships = BTreeMap::new();
+    for (name, part) in programs.iter().flat_map(Section::objects::<ProgramName>) {
+        memberships.insert(name, membership(part, places));
+    }
+    section.finish(&LATER);
+    Some(Partner { title: title?, kind: kind?, programs: memberships })
+}
+
+fn membership(section: Section<'_>, places: &mut Places) -> Membership {
+    places.set(&section.path, section.at);
+    let state = section.required("state", "\"approved\"").and_then(|field| {
+        let dated = Dated { places: &mut *places, ends: false };
+        dated.read(&field, state, &[])
+    });
+    let segment = section.field("segment").and_then(|field| {
+        let dated = Dated { places: &mut *places, ends: true };
+        dated.read(&field, segment, &[])
+    });
+    let terms = level_terms(&section, places);
+    section.finish(&MEMBER_LATER);
+    Membership { state: state.unwrap_or_default(), segment: segment.unwrap_or_default(), terms }
+}
+
+fn state(version: &Section<'_>, word: Option<&Field<'_>>) -> Option<PartnerState> {
+    const STATES: [(&str, Word); 6] = [
+        ("invited", Word::Invited),
+        ("applied", Word::Applied),
+        ("approved", Word::Approved),
+        ("rejected", Word::Rejected),
+        ("suspended", Word::Suspended),
+        ("ended", Word::Ended),
+    ];
+    let value = match word {
+        Some(word) => word.word(&STATES)?,
+        None => version.required("value", "\"approved\"")?.word(&STATES)?,
+    };
+    let [mode, reason, evidence] = ["mode", "reason", "evidence"].map(|key| version.field(key));
+    let plain = match value {
+        Word::Ended => {
+            return ended(version, mode.as_ref(), reason.as_ref(), evidence.as_ref());
+        }
+        Word::Invited => PartnerState::Invited,
+        Word::Applied => PartnerState::Applied,
+        Word::Approved => PartnerState::Approved,
+        Word::Rejected => PartnerState::Rejected,
+        Word::Suspended => PartnerState::Suspended,
+    };
+    for field in [mode, reason, evidence].into_iter().flatten() {
+        field.fault("belongs to the state \"ended\" only", "remove it");
+    }
+    Some(plain)
+}
+
+#[derive(Clone, Copy)]
+enum Word {
+    Invited,
+    Applied,
+    Approved,
+    Rejected,
+    Suspended,
+    Ended,
+}
+
+fn ended(
+    version: &Section<'_>,
+    mode: Option<&Field<'_>>,
+    reason: Option<&Field<'_>>,
+    evidence: Option<&Field<'_>>,
+) -> Option<PartnerState> {
+    const MODES: [(&str, EndMode); 3] =
+        [("freeze", EndMode::Freeze), ("run_off", EndMode::RunOff), ("forfeit", EndMode::Forfeit)];
+    let mode = match mode {
+        Some(field) => field.word(&MODES)?,
+        None => EndMode::RunOff,
+    };
+    let text = |field: Option<&Field<'_>>| {
+        field.and_then(|field| field.text(limits::TEXT_BYTES_MAX)).map(Into::into)
+    };
+    let end = End { mode, reason: text(reason), evidence: text(evidence) };
+    if mode == EndMode::Forfeit {
+        for (key, given) in [("reason", &end.reason), ("evidence", &end.evidence)] {
+            if given.is_none() {
+                version.sink.push(
+                    version.at,
+                    format!("{}.{key}", version.path),
+                    "is missing: open orders are taken away only with a reason and evidence",
+                    format!("add `{key} = \"…\"`, or end it by \"freeze\" or \"run_off\""),
+                );
+            }
+        }
+    }
+    Some(PartnerState::Ended(end))
+}
+
+fn segment(version: &Section<'_>, word: Option<&Field<'_>>) -> Option<SegmentName> {
+    const REMEDY: &str = "write the name of a segment of the program";
+    match word {
+        Some(word) => word.parsed(REMEDY),
+        None => version.required("value", "\"…\"")?.parsed(REMEDY),
+    }
+}

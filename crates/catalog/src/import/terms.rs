@@ -1,0 +1,324 @@
+//! Terms and other values with a start, as the file writes them.
+
+use event::body::conversion::Source;
+use event::{ChannelName, Flag, Millis};
+
+use super::Places;
+use super::section::{Field, LaterKey, Section};
+use crate::limits;
+use crate::snapshot::channel_key;
+use crate::terms::{
+    ChannelMap, DedupConflict, LevelTerms, Lookback, ProgramTerms, Treatment, source_word,
+};
+use crate::timeline::{Timeline, Version};
+
+const LATER: [LaterKey; 24] = [
+    ("dedup_window", "a time window of dedup"),
+    ("dedup_scope", "dedup over all programs of the installation"),
+    ("in_cart_window", "clicks in the cart"),
+    ("in_cart_evidence", "clicks in the cart"),
+    ("in_cart_solo", "clicks in the cart"),
+    ("in_cart_exempt", "clicks in the cart"),
+    ("visit_gap", "touches of the last visit only"),
+    ("collapse", "counting neighboring touches together"),
+    ("collapse_gap", "counting neighboring touches together"),
+    ("tiers", "ranked classes of partners"),
+    ("tier", "ranked classes of partners"),
+    ("preferred", "a preferred partner"),
+    ("binding", "customers bound to a partner"),
+    ("pin", "the order's own click id before all others"),
+    ("click_id", "the order's own click id before all others"),
+    ("max_touches", "the newest touches only"),
+    ("position", "weights by position"),
+    ("decay", "weights by age"),
+    ("coupons", "coupon codes with owners"),
+    ("commission", "commission rules"),
+    ("rules", "commission rules"),
+    ("caps", "caps of commission"),
+    ("rates", "exchange rates"),
+    ("payout_currency", "commission rules"),
+];
+
+/// A table with `valid_from`, `valid_to` and what `read` takes from it; or one word for a value since ever.
+pub(super) struct Dated<'p> {
+    pub(super) places: &'p mut Places,
+    /// Whether a version may end before the next one starts.
+    pub(super) ends: bool,
+}
+
+impl Dated<'_> {
+    /// The versions of a list, in the order of their start.
+    pub(super) fn read<'a, T>(
+        self,
+        field: &Field<'a>,
+        read: impl Fn(&Section<'a>, Option<&Field<'a>>) -> Option<T>,
+        later: &[LaterKey],
+    ) -> Option<Timeline<T>> {
+        if field.is_text() {
+            // A single word: this value since ever.
+            self.places.set(&format!("{}[1]", field.path), field.at());
+            let section = Section::new(&[], field.at(), field.path.clone(), field.sink);
+            return read(&section, Some(field)).map(Timeline::always);
+        }
+        let mut versions: Vec<Version<T>> = Vec::new();
+        let mut whole = true;
+        for (position, entry) in field.list()?.iter().enumerate() {
+            let Some(section) = entry.table() else {
+                whole = false;
+                continue;
+            };
+            self.places.set(&entry.path, entry.at());
+            let from = section.field("valid_from");
+            let valid_from = from.as_ref().and_then(Field::time);
+            let to = if self.ends { section.field("valid_to") } else { None };
+            let valid_to = to.as_ref().and_then(Field::time);
+            if from.is_none() && position > 0 {
+                section.sink.push(
+                    section.at,
+                    format!("{}.valid_from", section.path),
+                    "is missing",
+                    "add `valid_from = 2026-01-31T00:00:00Z`; only the first version may go without",
+                );
+                whole = false;
+            }
+            whole &= from.is_none() || valid_from.is_some();
+            if let (Some(start), Some(end), Some(to)) = (valid_from, valid_to, &to)
+                && end <= start
+            {
+                to.fault(
+                    format!("is not after its start {start}"),
+                    "a version holds from valid_from until just before valid_to",
+                );
+                whole = false;
+            }
+            if let (Some(before), Some(start), Some(from)) = (versions.last(), valid_from, &from) {
+                whole &= follows(before, start, from, position);
+            }
+            let value = read(&section, None);
+            section.finish(later);
+            match value {
+                Some(value) => versions.push(Version { valid_from, valid_to, value }),
+                None => whole = false,
+            }
+        }
+        whole.then(|| Timeline::new(versions))
+    }
+}
+
+/// Whether a version that starts at `start` may stand behind `before`.
+fn follows<T>(before: &Version<T>, start: Millis, from: &Field<'_>, position: usize) -> bool {
+    if before.valid_from.is_some_and(|earlier| start <= earlier) {
+        from.fault(
+            format!("is not after the start of version {position} before it"),
+            "put the versions in the order of their start",
+        );
+        return false;
+    }
+    if let Some(end) = before.valid_to.filter(|end| start < *end) {
+        from.fault(
+            format!("overlaps version {position}, which ends at {end}"),
+            "start it at that time or later",
+        );
+        return false;
+    }
+    true
+}
+
+/// Terms of a segment or partner.
+pub(super) fn level(section: &Section<'_>) -> Option<LevelTerms> {
+    let faults = section.sink.count();
+    let terms = LevelTerms {
+        lookback_click: lookback(section, "lookback_click"),
+        lookback_impression: lookback(section, "lookback_impression"),
+        min_click_to_conversion_ms: min_click_to_conversion(section),
+        channel_map: channel_map(section),
+    };
+    (faults == section.sink.count()).then_some(terms)
+}
+
+fn lookback(section: &Section<'_>, key: &'static str) -> Option<Lookback> {
+    let field = section.field(key)?;
+    if field.is_text() && field.text(limits::TEXT_BYTES_MAX) == Some("off") {
+        return Some(Lookback::Off);
+    }
+    field.duration(limits::HORIZON_MS).map(Lookback::Within)
+}
+
+fn min_click_to_conversion(section: &Section<'_>) -> Option<i64> {
+    section.field("min_click_to_conversion")?.duration(limits::HORIZON_MS)
+}
+
+fn channel_map(section: &Section<'_>) -> ChannelMap {
+    const WORDS: [(&str, Treatment); 4] = [
+        ("none", Treatment::None),
+        ("any", Treatment::Any),
+        ("click_only", Treatment::ClickOnly),
+        ("impression_only", Treatment::ImpressionOnly),
+    ];
+    let mut map = ChannelMap::new();
+    let Some(table) = section.field("channel_map").and_then(|field| field.table()) else {
+        return map;
+    };
+    for (channel, at, field) in table.fields() {
+        let key = channel_key(channel);
+        if key.is_empty() || key.len() > 128 {
+            table.sink.push(
+                at,
+                field.path.as_str(),
+                format!("{channel:?} is not a value of conversion.channel"),
+                "write 1 to 128 bytes",
+            );
+        }
+        if let Some(treatment) = field.word(&WORDS)
+            && map.insert(key, treatment).is_some()
+        {
+            table.sink.push(
+                at,
+                field.path.as_str(),
+                "is mapped twice (values compare trimmed and without regard to case)",
+                "keep one of the two",
+            );
+        }
+    }
+    map
+}
+
+/// Terms of a program; gaps are filled with the defaults.
+pub(super) fn program(section: &Section<'_>) -> Option<ProgramTerms> {
+    const CONFLICTS: [(&str, DedupConflict); 2] =
+        [("reject", DedupConflict::Reject), ("amend", DedupConflict::Amend)];
+    let faults = section.sink.count();
+    let mut terms = ProgramTerms::default();
+    if let Some(found) = lookback(section, "lookback_click") {
+        terms.lookback_click = found;
+    }
+    if let Some(found) = lookback(section, "lookback_impression") {
+        terms.lookback_impression = found;
+    }
+    if let Some(found) = min_click_to_conversion(section) {
+        terms.min_click_to_conversion_ms = found;
+    }
+    terms.channel_map = channel_map(section);
+    let channels = section.field("non_credit_channels");
+    if let Some(found) = channels.and_then(|f| f.set(|f| f.parsed("write a channel's name"))) {
+        terms.non_credit_channels = found;
+    }
+    if let Some(found) = section.field("click_over_impression").and_then(|f| f.bool()) {
+        terms.click_over_impression = found;
+    }
+    if let Some(field) = section.field("dedup_conflict") {
+        match field.is_text().then(|| field.text(limits::TEXT_BYTES_MAX)).flatten() {
+            Some(word @ ("increment" | "new")) => field.fault(
+                format!("\"{word}\" is not part of this version yet"),
+                "use \"reject\" or \"amend\"; a later version will have it",
+            ),
+            _ => terms.dedup_conflict = field.word(&CONFLICTS).unwrap_or(terms.dedup_conflict),
+        }
+    }
+    let lateness = section.field("lateness").and_then(|f| f.duration(limits::LATENESS_MAX_MS));
+    terms.lateness_ms = lateness.unwrap_or(terms.lateness_ms);
+    terms.merge_grace_ms = section
+        .field("merge_grace")
+        .and_then(|f| f.duration(limits::HORIZON_MS))
+        .unwrap_or(terms.lateness_ms);
+    terms.flag_grace_ms = flag_grace(section);
+    let evidence = section.field("evidence_window");
+    if let Some(found) = evidence.and_then(|f| f.duration(limits::EVIDENCE_WINDOW_MAX_MS)) {
+        terms.evidence_window_ms = found;
+    }
+    let lock_after = section.field("lock_after");
+    if let Some(found) = lock_after.and_then(|f| f.duration(limits::LOCK_AFTER_MAX_MS)) {
+        terms.lock_after_ms = found;
+    }
+    if let Some(found) = source_ranks(section) {
+        terms.source_ranks = found;
+    }
+    if let Some(found) = excluded_flags(section) {
+        terms.excluded_flags = found;
+    }
+    let identity_max = section.field("identity_max");
+    if let Some(found) = identity_max.and_then(|f| f.integer(1..=limits::IDENTITY_MAX.into())) {
+        terms.identity_max = u32::try_from(found).unwrap_or(terms.identity_max);
+    }
+    semantics(section);
+    model(section);
+    (faults == section.sink.count()).then_some(terms)
+}
+
+fn flag_grace(section: &Section<'_>) -> Option<i64> {
+    let field = section.field("flag_grace")?;
+    if field.is_text() && field.text(limits::TEXT_BYTES_MAX) == Some("until_lock") {
+        return None;
+    }
+    field.duration(limits::HORIZON_MS)
+}
+
+fn source_ranks(section: &Section<'_>) -> Option<Vec<Source>> {
+    const ALL: [Source; 4] = [Source::S2s, Source::Tag, Source::Pixel, Source::Import];
+    let field = section.field("source_ranks")?;
+    let words = ALL.map(|source| (source_word(source), source));
+    let ranks = field.set(|entry| entry.word(&words))?;
+    if ranks.len() != ALL.len() {
+        field.fault(
+            "does not rank every source",
+            "name each of s2s, tag, pixel and import once, the most trusted first",
+        );
+        return None;
+    }
+    Some(ranks)
+}
+
+fn excluded_flags(section: &Section<'_>) -> Option<Vec<Flag>> {
+    section.field("excluded_flags")?.set(|entry| {
+        let words: Vec<_> = Flag::ALL.iter().map(|flag| (flag.as_str(), *flag)).collect();
+        let flag = entry.word(&words)?;
+        let has_its_own_rule = matches!(
+            flag,
+            Flag::Head | Flag::Prefetch | Flag::Prerender | Flag::Test | Flag::ConsentDenied
+        );
+        if has_its_own_rule {
+            entry.fault(
+                format!("\"{}\" has a rule of its own, whatever the terms say", flag.as_str()),
+                "remove it from the list",
+            );
+            return None;
+        }
+        Some(flag)
+    })
+}
+
+fn semantics(section: &Section<'_>) {
+    let Some(field) = section.field("semantics") else { return };
+    if let Some(number) = field.integer(1..=i64::from(u16::MAX))
+        && number != i64::from(limits::SEMANTICS)
+    {
+        field.fault(
+            format!(
+                "is {number}, but this version decides by the rules {} only",
+                limits::SEMANTICS
+            ),
+            format!("write {}, or install a version that knows {number}", limits::SEMANTICS),
+        );
+    }
+}
+
+fn model(section: &Section<'_>) {
+    let Some(field) = section.field("model") else { return };
+    match field.text(limits::TEXT_BYTES_MAX) {
+        None | Some("last") => {}
+        Some(other) => field.fault(
+            format!("the model {other:?} is not part of this version yet"),
+            "use \"last\" or remove the key; a later version will have other models",
+        ),
+    }
+}
+
+/// Keys of later versions in terms.
+pub(super) const fn later() -> &'static [LaterKey] {
+    &LATER
+}
+
+/// Names of channels, for the cross-checks.
+pub(super) fn is_default_non_credit(channel: &ChannelName) -> bool {
+    channel.as_str() == "direct"
+}

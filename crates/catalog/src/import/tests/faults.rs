@@ -1,0 +1,1 @@
+//! Faults of files, by their messages.

@@ -1,0 +1,1 @@
+//! Loads compared with what is recorded.
