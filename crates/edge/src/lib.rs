@@ -1,4 +1,3 @@
 //! HTTP in: clicks, impressions, pixels, tag, server-to-server conversions.
 
 pub mod agent;
-pub mod tag;

@@ -15,6 +15,10 @@ mod config;
 mod fresh;
 mod keygen;
 mod keys;
+mod loss;
+mod node;
+mod serve;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -22,9 +26,19 @@ use clap::Parser as _;
 
 use cli::{Arguments, Command};
 use config::Faults;
+use node::Roles;
+
+/// Version of this binary.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Commit it was built from, if the build says so.
+const COMMIT: &str = match option_env!("SILLAGE_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
 
 /// What every part measures; the recorder takes buckets and help texts from here.
-const METRICS: &[&[telemetry::Metric]] = &[];
+const METRICS: &[&[telemetry::Metric]] = &[eventlog::METRICS, loss::METRICS];
 
 /// The command line, the configuration or the catalog is wrong (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
@@ -53,13 +67,11 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Serve(arguments) => serve::run(&arguments.config, Roles::All),
+        Command::Edge(arguments) => serve::run(&arguments.config, Roles::Edge),
         Command::CheckConfig(arguments) => check_config::run(&arguments.config),
         Command::Keygen(arguments) => keygen::run(arguments),
-        Command::Serve(_)
-        | Command::Edge(_)
-        | Command::Decide(_)
-        | Command::Trace(_)
-        | Command::Rebuild(_) => {
+        Command::Decide(_) | Command::Trace(_) | Command::Rebuild(_) => {
             anyhow::bail!("not there yet")
         }
     }

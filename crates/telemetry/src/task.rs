@@ -88,6 +88,11 @@ impl<T> Thread<T> {
         self.handle.is_finished()
     }
 
+    /// Ends a `park` of the thread.
+    pub fn unpark(&self) {
+        self.handle.thread().unpark();
+    }
+
     /// Waits for its end.
     ///
     /// # Errors

@@ -6,10 +6,6 @@
 //!
 //! This crate does not run in production.
 
-pub mod adversary;
 pub mod clock;
-pub mod dice;
 
-pub use adversary::{AdversarialLog, CrashPoint, Weather};
 pub use clock::SteppedClock;
-pub use dice::Dice;

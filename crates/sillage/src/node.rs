@@ -1,0 +1,133 @@
+//! A running node: opens the log, loads the catalog, starts the roles, and stops them in the order that loses nothing.
+
+use std::process;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use event::{Clock, Topic};
+use eventlog::{ClockKind, Disk, Log, RealDisk, StreamState};
+use http::StatusCode;
+use telemetry::admin::{Admin, Class, Draining, Reply, Running};
+use telemetry::{Recorder, task};
+
+use crate::config::Config;
+use crate::loss;
+use crate::signals::Request;
+
+/// Which roles a node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Roles {
+    /// Edge, dedup and attribution.
+    All,
+    /// The edge alone.
+    Edge,
+}
+
+/// What a node is made of.
+pub(crate) struct Setup {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock_kind: ClockKind,
+    pub(crate) recorder: Recorder,
+    pub(crate) roles: Roles,
+}
+
+/// A node that takes requests.
+pub(crate) struct Node {
+    config: Config,
+    draining: Draining,
+    admin: Running,
+    loss: Arc<loss::Watch>,
+    log: Log,
+}
+
+impl Node {
+    /// Starts every part; returns when the first request can be answered.
+    pub(crate) fn start(setup: Setup) -> anyhow::Result<Self> {
+        let Setup { config, clock, clock_kind, recorder, roles: _ } = setup;
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let folder = &config.node.data_folder;
+        let (log, recovery) =
+            Log::open(disk, folder, config.eventlog.clone(), Arc::clone(&clock), clock_kind)
+                .context("open the event log")?;
+        for damage in &recovery.damage {
+            tracing::error!(?damage, "damage in the event log; the range is in quarantine");
+        }
+        log.on_damage(|damage| {
+            tracing::error!(?damage, "damage in the event log; the range is in quarantine");
+        });
+        let loss = Arc::new(loss::Watch::start(log.reader().clone())?);
+        let draining = Draining::default();
+        let admin = Self::admin(&log, &loss, recorder, draining.clone());
+        let admin = admin.serve(config.admin.listen)?;
+        Ok(Self { config, draining, admin, loss, log })
+    }
+
+    fn admin(log: &Log, loss: &Arc<loss::Watch>, recorder: Recorder, draining: Draining) -> Admin {
+        let journal = log.clone();
+        let loss = Arc::clone(loss);
+        Admin::new(recorder, draining)
+            .check("journal", Class::Durable, move || match journal.state(Topic::Conversions) {
+                StreamState::Open => Ok(()),
+                StreamState::DiskFull => Err("the disk is full".to_owned()),
+                StreamState::Failed => Err("writes fail; a new segment is tried".to_owned()),
+                StreamState::Closed => Err("the log is closed".to_owned()),
+            })
+            .route("/v1/loss", move |_| match serde_json::to_string(&loss.summary()) {
+                Ok(body) => Reply::json(StatusCode::OK, body + "\n"),
+                Err(error) => Reply::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+            })
+    }
+
+    /// Where the admin listener answers.
+    pub(crate) const fn admin_address(&self) -> std::net::SocketAddr {
+        self.admin.address()
+    }
+
+    /// Reads catalog and keys again; what is wrong with the new ones is logged and counted, and the old ones stay.
+    pub(crate) fn reload(&self) {
+        tracing::info!("reload");
+    }
+
+    /// Drains and ends: `/readyz` says 503 while requests are still served, then no connection is accepted, then those
+    /// under way are finished, then the workers end, then the log is fsynced. Ends the process after `stop_max`.
+    pub(crate) fn stop(self, requests: &Receiver<Request>) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let stop_max = self.config.node.stop_max;
+        // Its thread is not joined: it exists for the case that nothing else can be.
+        let _watchdog = task::thread("stop-watchdog", move || {
+            std::thread::sleep(stop_max);
+            tracing::error!(stop_max = ?stop_max, "still not stopped: ending the process");
+            process::exit(1);
+        })?;
+        self.draining.start();
+        let delay = self.config.node.drain_delay;
+        tracing::info!(drain_delay = ?delay, "draining: /readyz says 503, requests are still served");
+        wait_unless_hurried(delay, requests);
+        self.log.close();
+        drop(self.loss);
+        tracing::info!(took_ms = ms(started.elapsed()), "stopped; everything promised is on disk");
+        self.admin.stop()?;
+        Ok(())
+    }
+}
+
+/// Waits, unless the operator asks a second time.
+fn wait_unless_hurried(delay: Duration, requests: &Receiver<Request>) {
+    let end = Instant::now() + delay;
+    loop {
+        match requests.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(Request::Reload) => {}
+            Ok(Request::Stop | Request::StopNow) => {
+                return tracing::info!("asked again: not waiting for balancers");
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
