@@ -182,3 +182,6 @@ pub(crate) fn take_record(body: &mut Bytes) -> Option<Record> {
     let mut payload = body.split_to(RECORD_HEADER_BYTES + length);
     Some(Record::new(Header { codec, kind, id, key_hash }, payload.split_off(RECORD_HEADER_BYTES)))
 }
+
+#[cfg(test)]
+mod tests;
