@@ -22,7 +22,8 @@ pub struct OrderRecord {
     /// The order id as the canonical report wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<String>,
-    /// Count of distinct members: the record's version.
+    /// Count of distinct reports, and of distinct later verdicts about their click ids: the record's version. Each
+    /// event that can change the record makes it grow.
     pub members: u64,
     /// The canonical report.
     pub canonical: EventId,
@@ -72,7 +73,8 @@ pub struct OrderRecord {
     /// What the manager should know: [`Code::Unconfirmed`], [`Code::EvidenceConflict`] …, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Code>,
-    /// The smallest members in the total order, at most [`MEMBERS_LISTED_MAX`], canonical first.
+    /// The canonical member, then the smallest others by (rank of the source as built in, `occurred_at`, id): at most
+    /// [`MEMBERS_LISTED_MAX`].
     pub listed: Vec<MemberSummary>,
 }
 
@@ -116,7 +118,8 @@ pub struct MemberSummary {
     /// Same amount and currency, other lines.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub items_differ: bool,
-    /// Whether its ids, click ids and coupons count as evidence.
+    /// Whether its ids, click ids and coupons count as evidence: any of those that it carries, or would if it carried
+    /// some.
     pub evidence_counts: bool,
 }
 
@@ -132,6 +135,8 @@ pub enum MemberVerdict {
     DupConflict,
     /// Its values were taken.
     Amends,
+    /// Not among the [`MEMBERS_LISTED_MAX`] that a record lists: counted, and compared with nothing.
+    Counted,
 }
 
 /// The verdict about one report that is not canonical, as written to `conversions.duplicate`.

@@ -1,0 +1,193 @@
+//! Pure: the reports of an order and the rules in force → its record.
+
+mod evidence;
+
+use catalog::ProgramTerms;
+use catalog::terms::DedupConflict;
+use event::body::conversion::{Source, Trust};
+use event::body::record::{MEMBERS_LISTED_MAX, MemberSummary, MemberVerdict, OrderRecord};
+use event::{Code, EventId, Millis, OrderKey};
+
+use crate::member::{Considered, Member};
+use evidence::Evidence;
+
+/// What dedup reads of a program's terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Position of each source among the trusted ones: s2s, tag, pixel, import. 0 is the most trusted.
+    pub ranks: [u8; 4],
+    /// Longest time from happening to receipt with which a report can be canonical. Milliseconds, inclusive.
+    pub lateness_ms: i64,
+    /// Longest distance in receipt from the canonical report with which a page's evidence counts. Milliseconds,
+    /// inclusive.
+    pub evidence_window_ms: i64,
+    /// What another amount does.
+    pub conflict: DedupConflict,
+}
+
+impl Rules {
+    /// The defaults: they choose the time of the terms, and the order in which reports are listed.
+    pub const BUILT_IN: Self = Self {
+        ranks: [0, 1, 2, 3],
+        lateness_ms: catalog::limits::LATENESS_MAX_MS,
+        evidence_window_ms: 30 * 60_000,
+        conflict: DedupConflict::Reject,
+    };
+
+    /// The rules in these terms.
+    #[must_use]
+    pub fn of(terms: &ProgramTerms) -> Self {
+        let rank = |source| u8::try_from(terms.rank(source)).unwrap_or(u8::MAX);
+        Self {
+            ranks: [Source::S2s, Source::Tag, Source::Pixel, Source::Import].map(rank),
+            lateness_ms: terms.lateness_ms,
+            evidence_window_ms: terms.evidence_window_ms,
+            conflict: terms.dedup_conflict,
+        }
+    }
+
+    fn rank(&self, member: &Member) -> u8 {
+        let [s2s, tag, pixel, import] = self.ranks;
+        match member.ranked_source() {
+            Source::S2s => s2s,
+            Source::Tag => tag,
+            Source::Pixel => pixel,
+            Source::Import => import,
+        }
+    }
+
+    fn order(&self, member: &Member) -> (u8, Millis, EventId) {
+        (self.rank(member), member.occurred_at, member.id)
+    }
+
+    fn admits(&self, member: &Member) -> bool {
+        member.received_at.since(member.occurred_at) <= self.lateness_ms
+    }
+
+    fn near(&self, a: Millis, b: Millis) -> bool {
+        a.0.abs_diff(b.0) <= self.evidence_window_ms.unsigned_abs()
+    }
+}
+
+/// The record of `order`, under the rules that `rules_at` says are in force. None if no report of it is known.
+///
+/// Everything listed in the record is in a fixed order, so equal sets give equal bytes.
+#[must_use]
+pub fn decide(
+    order: &OrderKey,
+    considered: &Considered,
+    rules_at: impl FnOnce(Millis) -> Rules,
+) -> Option<OrderRecord> {
+    let reports = considered.reports();
+    let rules = rules_at(canonical(reports, Rules::BUILT_IN)?.occurred_at);
+    let canonical = canonical(reports, rules)?;
+    let evidence = Evidence::gather(&in_order(reports, canonical, rules), canonical, rules);
+    let valued = match rules.conflict {
+        DedupConflict::Reject => canonical,
+        DedupConflict::Amend => amending(reports, canonical),
+    };
+    let summary = |member| summarize(member, (canonical, valued), &evidence);
+    let listed = in_order(reports, canonical, Rules::BUILT_IN);
+    Some(OrderRecord {
+        order: order.clone(),
+        order_id: canonical.conversion.order_id.clone(),
+        members: considered.count(),
+        canonical: canonical.id,
+        source: canonical.conversion.source,
+        trust: reports.iter().map(|m| m.conversion.trust).max().unwrap_or(Trust::Page),
+        converted_at: canonical.occurred_at,
+        received_at: canonical.received_at,
+        amount: valued.conversion.amount,
+        currency: valued.conversion.currency,
+        items: valued.conversion.items.clone(),
+        customer_type: canonical.conversion.customer_type,
+        listed: listed.into_iter().take(MEMBERS_LISTED_MAX).map(summary).collect(),
+        channel: evidence.channel,
+        consent: evidence.consent,
+        coupons: evidence.coupons,
+        ids: evidence.ids,
+        click: evidence.click,
+        exempt_click: evidence.exempt_click,
+        refused_clicks: evidence.refused_clicks,
+        merges: evidence.merges,
+        notes: evidence.notes,
+    })
+}
+
+/// The admissible report that is smallest by (rank of its source, `occurred_at`, id); if none is admissible, the one
+/// received first.
+fn canonical(reports: &[Member], rules: Rules) -> Option<&Member> {
+    let admissible = reports.iter().filter(|member| rules.admits(member));
+    admissible
+        .min_by_key(|member| rules.order(member))
+        .or_else(|| reports.iter().min_by_key(|member| (member.received_at, member.id)))
+}
+
+/// The report whose values are taken under `amend`: the newest of the canonical one's source, whatever its lag. A page
+/// does not amend what came with a credential.
+fn amending<'a>(reports: &'a [Member], canonical: &'a Member) -> &'a Member {
+    let may_amend = |member: &&Member| {
+        member.ranked_source() == canonical.ranked_source()
+            && (member.credentialed() || !canonical.credentialed())
+    };
+    let newness = |m: &&Member| (m.conversion.revision.unwrap_or(0), m.received_at, m.id);
+    reports.iter().filter(may_amend).max_by_key(newness).unwrap_or(canonical)
+}
+
+/// The canonical report, then the others by (rank, `occurred_at`, id).
+fn in_order<'a>(reports: &'a [Member], canonical: &'a Member, rules: Rules) -> Vec<&'a Member> {
+    let mut ordered: Vec<&Member> = reports.iter().collect();
+    ordered.sort_unstable_by_key(|member| (member.id != canonical.id, rules.order(member)));
+    ordered
+}
+
+fn summarize(
+    member: &Member,
+    (canonical, valued): (&Member, &Member),
+    evidence: &Evidence,
+) -> MemberSummary {
+    let (mine, theirs) = (&member.conversion, &canonical.conversion);
+    let same_amount = (mine.amount, mine.currency) == (theirs.amount, theirs.currency);
+    let same_items = mine.items == theirs.items;
+    let (verdict, code) = if member.id == canonical.id {
+        (MemberVerdict::Canonical, Code::Ok)
+    } else if member.id == valued.id && !(same_amount && same_items) {
+        (MemberVerdict::Amends, Code::Amended)
+    } else if same_amount {
+        (MemberVerdict::DupSame, Code::ExactDuplicate)
+    } else {
+        (MemberVerdict::DupConflict, Code::ConflictingDuplicate)
+    };
+    MemberSummary {
+        verdict,
+        code,
+        items_differ: same_amount && !same_items,
+        evidence_counts: evidence.counts(member),
+        ..plain(member)
+    }
+}
+
+/// The verdict about a report that its record does not list: a function of the report alone.
+#[must_use]
+pub fn counted(member: &Member) -> MemberSummary {
+    plain(member)
+}
+
+fn plain(member: &Member) -> MemberSummary {
+    MemberSummary {
+        id: member.id,
+        source: member.conversion.source,
+        trust: member.conversion.trust,
+        occurred_at: member.occurred_at,
+        received_at: member.received_at,
+        amount: member.conversion.amount,
+        currency: member.conversion.currency,
+        verdict: MemberVerdict::Counted,
+        code: Code::ExactDuplicate,
+        items_differ: false,
+        evidence_counts: false,
+    }
+}
+
+#[cfg(test)]
+mod tests;
