@@ -1,3 +1,68 @@
 //! HTTP in: clicks, impressions, pixels, tag, server-to-server conversions.
+//!
+//! Appends to [`event::Topic::Touches`], [`event::Topic::Conversions`], [`event::Topic::Rejected`] and
+//! [`event::Topic::Node`]; reads the catalog's snapshot.
+//!
+//! 1. A redirect never waits for the journal and never fails because of it.
+//! 2. A conversion is answered 200 only when its event is fsynced.
+//! 3. What is odd is flagged, what is refused is an event with a code, what is lost is counted and declared.
+//! 4. Only this crate checks signatures; events carry the verdict and the claim in names.
+//! 5. One core is one thread, one runtime, one lane; what a core caches, no other core touches.
+//!
+//! This crate does not deduplicate, does not attribute and keeps no state of visitors or orders.
 
+#![allow(dead_code, reason = "the server that calls the handlers lands next")]
+
+mod address;
 pub mod agent;
+mod config;
+mod consent;
+mod conversion;
+mod cookie;
+mod core;
+mod days;
+mod error;
+mod evidence;
+mod flags;
+mod journal;
+mod keys;
+mod lane;
+mod metrics;
+mod query;
+mod random;
+mod recent;
+mod request;
+mod response;
+pub mod tag;
+mod tcf;
+
+use std::fmt;
+use std::sync::Arc;
+
+use event::Clock;
+use event::keys::KeyFile;
+
+pub use config::{Config, ForwardedHeader};
+pub use conversion::Config as ConversionConfig;
+pub use error::{Error, ErrorKind};
+pub use journal::{Durable, Journal, NotDurable, loss_of};
+pub use metrics::METRICS;
+
+/// What the edge is built on.
+#[derive(Clone)]
+pub struct Deps {
+    /// The catalog.
+    pub catalog: Arc<catalog::Handle>,
+    /// The journal.
+    pub journal: Arc<dyn Journal>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// The key file.
+    pub keys: KeyFile,
+}
+
+impl fmt::Debug for Deps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Deps")
+    }
+}

@@ -1,0 +1,111 @@
+//! Answers: a status, headers made of typed parts, and a short body.
+
+use bytes::Bytes;
+use event::EventId;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use http_body_util::Full;
+
+/// An answer.
+pub(crate) type Reply = http::Response<Full<Bytes>>;
+
+/// The transparent GIF of one pixel, 43 bytes.
+pub(crate) const GIF: &[u8; 43] =
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff\x21\xf9\x04\x01\x00\x00\x00\x00\
+\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b";
+
+/// `Sillage-Recorded` on every answer that made an event.
+pub(crate) static RECORDED: HeaderName = HeaderName::from_static("sillage-recorded");
+/// `Sillage-Event`: the id of the event that the answer made.
+pub(crate) static EVENT: HeaderName = HeaderName::from_static("sillage-event");
+/// `Sillage-Result`: verdict of an answer whose body is an image.
+pub(crate) static RESULT: HeaderName = HeaderName::from_static("sillage-result");
+
+/// What became of the event of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    /// It is on disk.
+    Durable,
+    /// It has a place in the journal's queue.
+    Queued,
+    /// The journal took it not; it is a declared hole.
+    No,
+}
+
+impl Recorded {
+    /// The header's value.
+    pub(crate) const fn value(self) -> HeaderValue {
+        match self {
+            Self::Durable => HeaderValue::from_static("durable"),
+            Self::Queued => HeaderValue::from_static("queued"),
+            Self::No => HeaderValue::from_static("no"),
+        }
+    }
+}
+
+/// An answer without body.
+pub(crate) fn empty(status: StatusCode) -> Reply {
+    let mut reply = Reply::new(Full::default());
+    *reply.status_mut() = status;
+    reply
+}
+
+/// An event endpoint's answer without body: never kept by a cache.
+pub(crate) fn no_store(status: StatusCode) -> Reply {
+    let mut reply = empty(status);
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+/// One line of text.
+pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    with_body(status, "text/plain; charset=utf-8", body)
+}
+
+/// A JSON text.
+pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    with_body(status, "application/json", body)
+}
+
+/// The GIF.
+pub(crate) fn gif(status: StatusCode) -> Reply {
+    with_body(status, "image/gif", Bytes::from_static(GIF))
+}
+
+/// A body of any type, never kept by a cache.
+pub(crate) fn with_body(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Reply {
+    let mut reply = Reply::new(Full::new(body.into()));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    reply
+}
+
+/// Says which event the answer made and what became of it.
+pub(crate) fn mark_recorded(headers: &mut HeaderMap, event: EventId, recorded: Recorded) {
+    headers.insert(RECORDED.clone(), recorded.value());
+    if let Ok(value) = HeaderValue::from_bytes(&event.text()) {
+        headers.insert(EVENT.clone(), value);
+    }
+}
+
+/// `Retry-After` in seconds.
+pub(crate) fn retry_after(headers: &mut HeaderMap, seconds: u32) {
+    headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::GIF;
+
+    #[test]
+    fn the_gif_has_43_bytes_and_its_end_mark() {
+        assert_eq!((GIF.len(), GIF.last()), (43, Some(&0x3b)));
+    }
+}
