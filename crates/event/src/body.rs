@@ -1,6 +1,7 @@
 //! What events say: one type per kind of record, and the list of kinds.
 
 pub mod conversion;
+pub mod decision;
 pub mod node;
 pub mod record;
 pub mod rejected;
@@ -13,6 +14,7 @@ pub use conversion::{
     Action, ClaimedTouch, ClickEvidence, ClickSource, ClickVerdict, Conversion, CustomerType,
     Evidence, Item, OrderStatus, Source, Trust, Validation,
 };
+pub use decision::{Credit, Decision, DecisionStatus, DecisionVersion, Trace};
 pub use node::{LaneLost, LaneStarted, LaneStopped, LossReason};
 pub use record::{DuplicateVerdict, ImpliedMerge, MemberSummary, MemberVerdict, OrderRecord};
 pub use rejected::Rejected;
@@ -107,8 +109,8 @@ event_types! {
     Order(Box<OrderRecord>) = 48, "order";
     /// The verdict about a member that is not canonical.
     Duplicate(DuplicateVerdict) = 49, "duplicate";
-    /// A decision with its trace. Its shape is the attribution stage's; read it there.
-    Decision(Box<RawValue>) = 50, "decision";
+    /// A version of a decision with its trace.
+    Decision(Box<Decision>) = 50, "decision";
     /// A version of a catalog object. Its shape is the catalog's; read it there.
     CatalogVersion(Box<RawValue>) = 64, "catalog_version";
     /// A lane started.

@@ -4,15 +4,21 @@ use expect_test::expect_file;
 use serde_json::value::RawValue;
 
 use super::{Envelope, EnvelopeFault};
+use crate::body::decision::{
+    Candidate, ChannelRule, ChannelTrace, ConflictPolicy, Credit, Decision, DecisionStatus,
+    DecisionVersion, Dimensions, IdentityTrace, Judged, Model, Reach, Tag, TermsLevel, TermsUsed,
+    Trace, Unlisted, Verdict,
+};
 use crate::body::{
     Action, Activation, Body, ClaimedTouch, ClickEvidence, ClickSource, ClickVerdict, Conversion,
     CustomerType, DeviceClass, DuplicateVerdict, EventType, Evidence, ImpliedMerge, InvalidTraffic,
     Item, Landing, LaneLost, LaneStarted, LaneStopped, LossReason, MemberSummary, MemberVerdict,
-    Merge, OrderRecord, PageKind, Rejected, Source, Touch, Trust, Validation,
+    Merge, OrderRecord, PageKind, Rejected, Source, SubIds, Touch, TouchKind, Trust, Validation,
 };
 use crate::code::Code;
 use crate::consent::Consent;
 use crate::flag::Flag;
+use crate::hash::ContentHash;
 use crate::id::{EventId, LaneId, Sequence};
 use crate::identity::{CustomerKey, IdentityId, VisitorTag};
 use crate::money::Micros;
@@ -139,6 +145,86 @@ fn member() -> MemberSummary {
     }
 }
 
+fn decision() -> Decision {
+    let partner = || Some("lea-voyage".parse().unwrap());
+    let channel = || Some("content".parse().unwrap());
+    let mut subs = SubIds::default();
+    subs.set(1, "été");
+    Decision {
+        order: "boutique/sale/real/o:BX-10231".parse().unwrap(),
+        order_id: Some("bx-10231".into()),
+        status: DecisionStatus::Attributed,
+        code: Code::Ok,
+        winner: partner(),
+        amount: Micros(74_920_000),
+        currency: Some("EUR".parse().unwrap()),
+        converted_at: NOW,
+        version: DecisionVersion { semantics: 1, members: 2, known: 1 },
+        inputs_hash: ContentHash([7; 16]),
+        credits: vec![Credit {
+            touch: id(1),
+            kind: TouchKind::Click,
+            touched_at: Millis(NOW.0 - 5),
+            partner: partner(),
+            link: "lea-home".parse().unwrap(),
+            channel: channel(),
+            amount: Micros(74_920_000),
+            weight: 1,
+            weight_sum: 1,
+            dimensions: Dimensions { subs, country: Some("FR".into()), ..Dimensions::default() },
+        }],
+        trace: Trace {
+            canonical: id(9),
+            received_at: NOW,
+            source: Source::S2s,
+            trust: Trust::Signed,
+            consent: Consent::Granted,
+            policy: ConflictPolicy::Reject,
+            members: vec![member()],
+            notes: vec![Code::ClickUnknownKey],
+            terms: vec![TermsUsed {
+                id: "program/boutique/terms/1".into(),
+                hash: ContentHash([8; 16]),
+            }],
+            identity: IdentityTrace {
+                ids: vec![IdentityId::Visitor(visitor())],
+                merged: vec![IdentityId::Customer(CustomerKey([3; 16]))],
+                oversize: Vec::new(),
+                crowded: vec![(IdentityId::Visitor(visitor()), 692)],
+            },
+            channel: ChannelTrace { value: None, treatment: ChannelRule::Any, terms: None },
+            model: Model::Last,
+            candidates: vec![Candidate {
+                touch: id(1),
+                kind: TouchKind::Click,
+                touched_at: Millis(NOW.0 - 5),
+                received_at: Some(NOW),
+                partner: partner(),
+                link: "lea-home".parse().unwrap(),
+                channel: channel(),
+                consent: Consent::Granted,
+                flags: vec![Flag::QueryRepaired],
+                judged: Some(Judged { count: 1, first: id(2), reason: "review".into() }),
+                reports: 1,
+                reached_by: vec![Reach::ClickId, Reach::SharedId],
+                age_ms: 5,
+                lookback_ms: Some(2_592_000_000),
+                lookback_level: TermsLevel::Program,
+                lookback_terms: "program/boutique/terms/1".into(),
+                min_time_ms: Some(1),
+                verdict: Verdict::Credited,
+                code: Code::Ok,
+                step: 11,
+                tags: vec![Tag::Linked],
+            }],
+            unlisted: Some(Unlisted {
+                counts: vec![(Verdict::OutOfWindow, 3)],
+                hash: ContentHash([9; 16]),
+            }),
+        },
+    }
+}
+
 fn raw(json: &str) -> Box<RawValue> {
     RawValue::from_string(json.to_owned()).unwrap()
 }
@@ -191,7 +277,7 @@ fn sample(event_type: EventType) -> Body {
         EventType::Duplicate => {
             Body::Duplicate(DuplicateVerdict { order: order(), canonical: id(9), member: member() })
         }
-        EventType::Decision => Body::Decision(raw(r#"{"status":"ATTRIBUTED"}"#)),
+        EventType::Decision => Body::Decision(Box::new(decision())),
         EventType::CatalogVersion => Body::CatalogVersion(raw(r#"{"object":"program/boutique"}"#)),
         EventType::LaneStarted => {
             Body::LaneStarted(LaneStarted { lane, node: "edge-1".into(), version: "0.0.0".into() })
