@@ -6,6 +6,10 @@
 //!
 //! This crate does not run in production.
 
+pub mod adversary;
 pub mod clock;
+pub mod dice;
 
+pub use adversary::{AdversarialLog, CrashPoint, Weather};
 pub use clock::SteppedClock;
+pub use dice::Dice;
