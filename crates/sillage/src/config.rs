@@ -11,6 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use humantime::format_duration;
 use serde::{Deserialize, Serialize};
 use telemetry::Fault;
 
@@ -24,11 +25,7 @@ impl std::error::Error for Faults {}
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.0 {
-            writeln!(f, "{line}")?;
-        }
-        let count = self.0.len();
-        write!(f, "{count} fault{}: nothing was started", if count == 1 { "" } else { "s" })
+        f.write_str(&self.0.join("\n"))
     }
 }
 
@@ -50,14 +47,27 @@ pub(crate) fn from_environment(file: &Path) -> Result<Config, Faults> {
     Ok(read::load(file, environment())?)
 }
 
-/// `node.key_file` alone, whatever else is wrong with `file`.
-pub(crate) fn key_file(file: &Path) -> Option<PathBuf> {
-    let named = environment().find(|(name, _)| name == "SILLAGE__NODE__KEY_FILE");
-    let text = match named {
+/// Keys that name a file or folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PathKey {
+    DataFolder,
+    CatalogFile,
+    KeyFile,
+}
+
+/// One path of the section `node`, whatever else is wrong with `file`.
+pub(crate) fn path(file: &Path, key: PathKey) -> Option<PathBuf> {
+    let key = match key {
+        PathKey::DataFolder => "data_folder",
+        PathKey::CatalogFile => "catalog_file",
+        PathKey::KeyFile => "key_file",
+    };
+    let variable = format!("SILLAGE__NODE__{}", key.to_ascii_uppercase());
+    let text = match environment().find(|(name, _)| *name == variable) {
         Some((_, text)) => text,
         None => {
             let table: toml::Table = toml::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
-            table.get("node")?.get("key_file")?.as_str()?.to_owned()
+            table.get("node")?.get(key)?.as_str()?.to_owned()
         }
     };
     (!text.is_empty()).then(|| text.into())
@@ -87,9 +97,6 @@ pub(crate) struct Config {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct NodeConfig {
-    /// Name of this node in `node.log` and in its own logs, 1 to 32 of `0-9 A-Z a-z _ -`. Default `"node"`: a single
-    /// node needs no other; several must differ, so that people can tell them apart.
-    pub(crate) name: String,
     /// Folder of the event log and of the state. Relative to the folder in which the process was started, like all
     /// paths here. No default: events must not land where nobody looks for them.
     pub(crate) data_folder: PathBuf,
@@ -101,12 +108,8 @@ pub(crate) struct NodeConfig {
     /// look away first. Range 0 to 1 min; default 4 s: two probes of a usual balancer.
     #[serde(with = "humantime_serde")]
     pub(crate) drain_delay: Duration,
-    /// Longest wait after that for requests under way. Range 0 to 1 min; default 4 s: a handler has 5 s from its
-    /// request's first byte.
-    #[serde(with = "humantime_serde")]
-    pub(crate) finish_wait: Duration,
     /// From the signal on, the time after which the process ends whatever is left. At least `drain_delay` +
-    /// `finish_wait` + 1 s for the last fsync, at most 5 min; default 10 s.
+    /// `edge.drain_timeout` + 1 s for the last fsync, at most 5 min; default 10 s.
     #[serde(with = "humantime_serde")]
     pub(crate) stop_max: Duration,
 }
@@ -114,19 +117,20 @@ pub(crate) struct NodeConfig {
 impl Default for NodeConfig {
     fn default() -> Self {
         Self {
-            name: "node".to_owned(),
             data_folder: PathBuf::new(),
             catalog_file: PathBuf::new(),
             key_file: PathBuf::new(),
             drain_delay: Duration::from_secs(4),
-            finish_wait: Duration::from_secs(4),
             stop_max: Duration::from_secs(10),
         }
     }
 }
 
-/// Longest drain delay and wait for requests under way.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+/// Longest drain delay.
+const DRAIN_DELAY_MAX: Duration = Duration::from_secs(60);
+
+/// What the edge may take.
+const EDGE_DRAIN: Duration = Duration::from_secs(4);
 
 /// What the last fsync may take.
 const LAST_FSYNC: Duration = Duration::from_secs(1);
@@ -137,11 +141,6 @@ const STOP_MAX: Duration = Duration::from_secs(300);
 impl NodeConfig {
     fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
-        if let Err(error) =
-            event::name::is_name(&self.name).then_some(()).ok_or(event::name::NotAName)
-        {
-            faults.push(Fault::new("name", format!("is {:?}: {error}", self.name)));
-        }
         for (key, path, what) in [
             ("data_folder", &self.data_folder, "the folder for events and state"),
             ("catalog_file", &self.catalog_file, "the file with programs, partners and links"),
@@ -151,20 +150,9 @@ impl NodeConfig {
                 faults.push(Fault::new(key, format!("is missing: give {what}")));
             }
         }
-        let shown = humantime::format_duration;
-        for (key, wait) in [("drain_delay", self.drain_delay), ("finish_wait", self.finish_wait)] {
-            if wait > WAIT_MAX {
-                faults.push(Fault::new(key, format!("is {}: give 0s to 1m", shown(wait))));
-            }
-        }
-        let least = self.drain_delay.saturating_add(self.finish_wait).saturating_add(LAST_FSYNC);
-        if self.stop_max < least || self.stop_max > STOP_MAX {
-            let text = format!(
-                "is {}: give drain_delay + finish_wait + 1s = {} to 5m",
-                shown(self.stop_max),
-                shown(least)
-            );
-            faults.push(Fault::new("stop_max", text));
+        if self.drain_delay > DRAIN_DELAY_MAX {
+            let text = format!("is {}: give 0s to 1m", format_duration(self.drain_delay));
+            faults.push(Fault::new("drain_delay", text));
         }
         faults
     }
@@ -176,6 +164,16 @@ impl Config {
         let within = |section: &'static str| move |fault: Fault| fault.within(section);
         let mut faults = Vec::new();
         faults.extend(self.node.faults().into_iter().map(within("node")));
+        let stop_max = self.node.stop_max;
+        let least = self.node.drain_delay.saturating_add(EDGE_DRAIN).saturating_add(LAST_FSYNC);
+        if stop_max < least || stop_max > STOP_MAX {
+            let text = format!(
+                "is {}: give drain_delay + edge.drain_timeout + 1s = {} to 5m",
+                format_duration(stop_max),
+                format_duration(least)
+            );
+            faults.push(Fault::new("node.stop_max", text));
+        }
         faults.extend(self.eventlog.faults().into_iter().map(within("eventlog")));
         faults.extend(self.admin.faults().into_iter().map(within("admin")));
         faults.extend(self.log.faults().into_iter().map(within("log")));

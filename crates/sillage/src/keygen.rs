@@ -9,7 +9,8 @@ use event::{Clock, Millis, ProgramName};
 
 use crate::cli::{KeygenArguments, Purpose};
 use crate::clock::SystemClock;
-use crate::{config, keys};
+use crate::config::{self, PathKey};
+use crate::keys;
 
 /// How long a click key verifies after its successor signs: an order can name a click of the longest window, late by
 /// the longest lateness (`horizon` 90 d + backdating and lateness).
@@ -34,7 +35,7 @@ pub(crate) fn run(arguments: KeygenArguments) -> anyhow::Result<()> {
 
 fn configured(file: &Path) -> anyhow::Result<PathBuf> {
     // The rest of the configuration may still be wrong: keys are made first.
-    let path = config::key_file(file).with_context(|| {
+    let path = config::path(file, PathKey::KeyFile).with_context(|| {
         format!(
             "name the key file (`sillage keygen FILE`), or set node.key_file in {}",
             file.display()

@@ -80,8 +80,12 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Starts to account for what is appended from now on. Call it before the lanes start.
-    pub(crate) fn start(reader: LogReader) -> Result<Self, telemetry::Error> {
+    /// Starts to account for what is appended from now on, and calls `tick` at each look. Call it before the lanes
+    /// start.
+    pub(crate) fn start(
+        reader: LogReader,
+        tick: impl Fn() + Send + 'static,
+    ) -> Result<Self, telemetry::Error> {
         let account = Arc::new(Mutex::new(Account::default()));
         let stop = Arc::new(AtomicBool::new(false));
         let mut look = Look {
@@ -94,6 +98,7 @@ impl Watch {
         let thread = task::thread("loss", move || {
             while !stopped.load(Ordering::Acquire) {
                 look.read_on();
+                tick();
                 std::thread::park_timeout(LOOK_EVERY);
             }
             look.read_on();

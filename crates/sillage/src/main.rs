@@ -7,6 +7,7 @@
     reason = "a command line answers on the terminal"
 )]
 
+mod catalog_file;
 mod check_config;
 mod cli;
 mod clock;
@@ -38,7 +39,7 @@ const COMMIT: &str = match option_env!("SILLAGE_COMMIT") {
 };
 
 /// What every part measures; the recorder takes buckets and help texts from here.
-const METRICS: &[&[telemetry::Metric]] = &[eventlog::METRICS, loss::METRICS];
+const METRICS: &[&[telemetry::Metric]] = &[eventlog::METRICS, catalog_file::METRICS, loss::METRICS];
 
 /// The command line, the configuration or the catalog is wrong (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
@@ -55,8 +56,12 @@ fn main() -> ExitCode {
     match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if error.is::<Faults>() {
-                eprintln!("{error}");
+            if let Some(Faults(lines)) = error.downcast_ref() {
+                let count = match lines.len() {
+                    1 => "1 fault".to_owned(),
+                    more => format!("{more} faults"),
+                };
+                eprintln!("{error}\nsillage: {count}; nothing was started");
                 return ExitCode::from(USAGE);
             }
             eprintln!("sillage: {error:#}");

@@ -12,6 +12,7 @@ use http::StatusCode;
 use telemetry::admin::{Admin, Class, Draining, Reply, Running};
 use telemetry::{Recorder, task};
 
+use crate::catalog_file::Source;
 use crate::config::Config;
 use crate::loss;
 use crate::signals::Request;
@@ -40,6 +41,7 @@ pub(crate) struct Node {
     draining: Draining,
     admin: Running,
     loss: Arc<loss::Watch>,
+    catalog: Arc<Source>,
     log: Log,
 }
 
@@ -58,11 +60,14 @@ impl Node {
         log.on_damage(|damage| {
             tracing::error!(?damage, "damage in the event log; the range is in quarantine");
         });
-        let loss = Arc::new(loss::Watch::start(log.reader().clone())?);
+        let catalog = Source::open(&config.node.catalog_file, &log, clock)?;
+        let catalog = Arc::new(catalog);
+        let aging = Arc::clone(&catalog);
+        let loss = Arc::new(loss::Watch::start(log.reader().clone(), move || aging.tick())?);
         let draining = Draining::default();
         let admin = Self::admin(&log, &loss, recorder, draining.clone());
         let admin = admin.serve(config.admin.listen)?;
-        Ok(Self { config, draining, admin, loss, log })
+        Ok(Self { config, draining, admin, loss, catalog, log })
     }
 
     fn admin(log: &Log, loss: &Arc<loss::Watch>, recorder: Recorder, draining: Draining) -> Admin {
@@ -88,7 +93,7 @@ impl Node {
 
     /// Reads catalog and keys again; what is wrong with the new ones is logged and counted, and the old ones stay.
     pub(crate) fn reload(&self) {
-        tracing::info!("reload");
+        self.catalog.reload();
     }
 
     /// Drains and ends: `/readyz` says 503 while requests are still served, then no connection is accepted, then those

@@ -19,13 +19,7 @@ pub(crate) fn run(file: &Path, roles: Roles) -> anyhow::Result<()> {
     let started = Instant::now();
     let config = config::from_environment(file)?;
     telemetry::log::init(&config.log)?;
-    tracing::info!(
-        version = VERSION,
-        commit = COMMIT,
-        node = config.node.name,
-        ?roles,
-        "sillage starts"
-    );
+    tracing::info!(version = VERSION, commit = COMMIT, ?roles, "sillage starts");
     let recorder = recorder::install(METRICS, VERSION, COMMIT)?;
     // Before anything is open: a signal during the start stops the node in good order as well.
     let signals = Listener::start()?;

@@ -115,7 +115,7 @@ fn section(page: &mut String, path: &str, source: &str, name: &str, values: &Tab
 fn example() -> Config {
     let mut config = Config::default();
     config.node.data_folder = "data".into();
-    config.node.catalog_file = "config/catalog.toml".into();
+    config.node.catalog_file = "config/sample-catalog.toml".into();
     config.node.key_file = "keys.toml".into();
     config
 }

@@ -45,16 +45,15 @@ fn an_empty_file_names_what_is_missing() {
 #[test]
 fn every_fault_is_listed_with_its_place() {
     let text = format!(
-        "{MINIMAL}drain_delay = \"2m\"\nfinish_wait = 4\n\n[admin]\nlisen = \"127.0.0.1:1\"\n\n[log]\n\
+        "{MINIMAL}drain_delay = \"2m\"\nstop_max = 4\n\n[admin]\nlisen = \"127.0.0.1:1\"\n\n[log]\n\
          format = \"xml\"\nfilter = \"edge=loud\"\n\n[eventlog]\nbytes_max = 5\n\n[kafka]\n"
     );
     check(
         &text,
         &[],
         expect![[r#"
-            sillage.toml: node.stop_max is 10s: give drain_delay + finish_wait + 1s = 2m 5s to 5m
             sillage.toml:5:1: node.drain_delay is 2m: give 0s to 1m
-            sillage.toml:6:1: node.finish_wait: invalid type: integer `4`, expected a duration
+            sillage.toml:6:1: node.stop_max: invalid type: integer `4`, expected a duration
             sillage.toml:9:1: admin.lisen: there is no key "lisen" here; did you mean "listen"?
             sillage.toml:12:1: log.format: unknown variant `xml`, expected `human` or `json`
             sillage.toml:13:1: log.filter is "edge=loud": write for example "info" or "info,edge=debug"
