@@ -1,4 +1,13 @@
-//! Conversions: pixel and server to server.
+//! Conversions in: what callers send, how it is read, and what they are told.
+
+mod customer;
+mod fault;
+mod fields;
+mod instant;
+mod items;
+mod json;
+mod pairs;
+mod parse;
 
 use event::Code;
 use http::StatusCode;
