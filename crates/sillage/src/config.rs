@@ -85,6 +85,8 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 pub(crate) struct Config {
     /// This node: its folders and files, and how it stops.
     pub(crate) node: NodeConfig,
+    /// The public listener.
+    pub(crate) edge: edge::Config,
     /// The event log on disk.
     pub(crate) eventlog: eventlog::Config,
     /// Probes, metrics and traces, for operators.
@@ -129,9 +131,6 @@ impl Default for NodeConfig {
 /// Longest drain delay.
 const DRAIN_DELAY_MAX: Duration = Duration::from_secs(60);
 
-/// What the edge may take.
-const EDGE_DRAIN: Duration = Duration::from_secs(4);
-
 /// What the last fsync may take.
 const LAST_FSYNC: Duration = Duration::from_secs(1);
 
@@ -165,7 +164,8 @@ impl Config {
         let mut faults = Vec::new();
         faults.extend(self.node.faults().into_iter().map(within("node")));
         let stop_max = self.node.stop_max;
-        let least = self.node.drain_delay.saturating_add(EDGE_DRAIN).saturating_add(LAST_FSYNC);
+        let (delay, edge) = (self.node.drain_delay, self.edge.drain_timeout);
+        let least = delay.saturating_add(edge).saturating_add(LAST_FSYNC);
         if stop_max < least || stop_max > STOP_MAX {
             let text = format!(
                 "is {}: give drain_delay + edge.drain_timeout + 1s = {} to 5m",
@@ -174,6 +174,7 @@ impl Config {
             );
             faults.push(Fault::new("node.stop_max", text));
         }
+        faults.extend(self.edge.faults().into_iter().map(within("edge")));
         faults.extend(self.eventlog.faults().into_iter().map(within("eventlog")));
         faults.extend(self.admin.faults().into_iter().map(within("admin")));
         faults.extend(self.log.faults().into_iter().map(within("log")));

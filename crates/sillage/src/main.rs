@@ -14,6 +14,7 @@ mod clock;
 mod config;
 #[cfg(test)]
 mod fresh;
+mod journal;
 mod keygen;
 mod keys;
 mod loss;
@@ -39,7 +40,8 @@ const COMMIT: &str = match option_env!("SILLAGE_COMMIT") {
 };
 
 /// What every part measures; the recorder takes buckets and help texts from here.
-const METRICS: &[&[telemetry::Metric]] = &[eventlog::METRICS, catalog_file::METRICS, loss::METRICS];
+const METRICS: &[&[telemetry::Metric]] =
+    &[edge::METRICS, eventlog::METRICS, catalog_file::METRICS, loss::METRICS];
 
 /// The command line, the configuration or the catalog is wrong (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
