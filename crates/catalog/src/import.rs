@@ -4,7 +4,6 @@
 //! 2. A fault says where (line, column, field), what is wrong and what to do.
 //! 3. The file says what is to be; the records say what was. A version that has started is only ever repeated.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use event::{LinkName, Millis, PartnerName, ProgramName};
@@ -33,7 +32,7 @@ mod tree;
 mod tests;
 
 use section::{LaterKey, Section};
-use tree::Value;
+use tree::{Node, Value};
 
 const LATER: [LaterKey; 5] = [
     ("rates", "exchange rates"),
@@ -63,37 +62,13 @@ impl Format {
     }
 }
 
-/// Where the objects and versions of a file stand, by path.
-#[derive(Debug, Default)]
-struct Places(HashMap<String, usize>);
-
-impl Places {
-    fn set(&mut self, path: &str, at: usize) {
-        self.0.insert(path.into(), at);
-    }
-
-    /// The place of the path, or of the nearest one above it.
-    fn find(&self, path: &str) -> usize {
-        let mut path = path;
-        loop {
-            if let Some(at) = self.0.get(path) {
-                return *at;
-            }
-            match path.rfind(['.', '[']) {
-                Some(end) => path = path.get(..end).unwrap_or_default(),
-                None => return 0,
-            }
-        }
-    }
-}
-
 /// A catalog file without faults in itself.
 #[derive(Debug)]
 pub struct CatalogFile {
     programs: Vec<(ProgramName, Program)>,
     partners: Vec<(PartnerName, Partner)>,
     links: Vec<(LinkName, Link)>,
-    places: Places,
+    root: Node,
     lines: Lines,
 }
 
@@ -131,17 +106,14 @@ impl CatalogFile {
             );
             return Err(sink.into_faults(&lines));
         };
-        let mut places = Places::default();
         let section = Section::new(entries, 0, String::new(), &sink);
         let named = |key| section.field(key).and_then(|field| field.table());
         let (programs, partners, links) = (named("program"), named("partner"), named("link"));
-        let programs = programs.map_or_else(Vec::new, |all| program::read_all(&all, &mut places));
-        let partners = partners.map_or_else(Vec::new, |all| partner::read_all(&all, &mut places));
-        let mut links =
-            links.map_or_else(Vec::new, |all| link::read_all(&all, &programs, &mut places));
+        let programs = programs.map_or_else(Vec::new, |all| program::read_all(&all));
+        let partners = partners.map_or_else(Vec::new, |all| partner::read_all(&all));
+        let links = links.map_or_else(Vec::new, |all| link::read_all(&all, &programs));
         section.finish(&LATER);
-        let mut file = Self { programs, partners, links: Vec::new(), places, lines };
-        file.links.append(&mut links);
+        let file = Self { programs, partners, links, root, lines };
         check::cross(&file, &sink);
         if sink.is_empty() { Ok(file) } else { Err(sink.into_faults(&file.lines)) }
     }

@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use event::{PartnerName, ProgramName};
 
+use super::CatalogFile;
 use super::section::nearest;
 use super::terms::is_default_non_credit;
-use super::{CatalogFile, Places};
+use super::tree::Node;
 use crate::fault::Sink;
 use crate::link::Link;
 use crate::partner::Partner;
@@ -15,7 +16,7 @@ use crate::program::{Program, TokenHash};
 struct Names<'a> {
     programs: HashMap<&'a ProgramName, &'a Program>,
     partners: HashMap<&'a PartnerName, &'a Partner>,
-    places: &'a Places,
+    root: &'a Node,
     sink: &'a Sink,
 }
 
@@ -27,7 +28,7 @@ pub(super) fn cross(file: &CatalogFile, sink: &Sink) {
     let names = Names {
         programs: file.programs.iter().map(|(name, program)| (name, program)).collect(),
         partners: file.partners.iter().map(|(name, partner)| (name, partner)).collect(),
-        places: &file.places,
+        root: &file.root,
         sink,
     };
     for (name, partner) in &file.partners {
@@ -86,7 +87,7 @@ fn advice<'n>(name: &str, known: impl Iterator<Item = &'n str>, else_do: &str) -
 
 impl Names<'_> {
     fn fault(&self, path: String, problem: String, remedy: impl Into<String>) {
-        self.sink.push(self.places.find(&path), path, problem, remedy);
+        self.sink.push(self.root.place(&path), path, problem, remedy);
     }
 
     fn unknown_program(&self, path: String, name: &ProgramName) {

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use event::{ChannelName, LinkName, ProgramName};
 
-use super::Places;
 use super::program::words;
 use super::section::{Field, LaterKey, Section};
 use crate::destination::{self, NotADestination};
@@ -24,7 +23,6 @@ const PARTNER_CHANNEL: &str = "partner";
 pub(super) fn read_all(
     all: &Section<'_>,
     programs: &[(ProgramName, Program)],
-    places: &mut Places,
 ) -> Vec<(LinkName, Link)> {
     let landing: HashMap<&str, &str> = programs
         .iter()
@@ -42,12 +40,11 @@ pub(super) fn read_all(
     }
     objects
         .into_iter()
-        .filter_map(|(name, section)| Some((name, read(section, &landing, places)?)))
+        .filter_map(|(name, section)| Some((name, read(section, &landing)?)))
         .collect()
 }
 
-fn read(section: Section<'_>, landing: &HashMap<&str, &str>, places: &mut Places) -> Option<Link> {
-    places.set(&section.path, section.at);
+fn read(section: Section<'_>, landing: &HashMap<&str, &str>) -> Option<Link> {
     let name =
         |field: Field<'_>| field.parsed::<ProgramName>("write the name of a program of this file");
     let program = section.required("program", "\"…\"").and_then(name);
@@ -67,7 +64,7 @@ fn read(section: Section<'_>, landing: &HashMap<&str, &str>, places: &mut Places
         section.field("creative").and_then(|field| field.text(limits::CREATIVE_BYTES_MAX));
     let exempt = section.field("exempt").and_then(|field| field.bool()).unwrap_or(false);
     let expires = section.field("expires").map(|field| field.time());
-    let state = states(&section, places);
+    let state = states(&section);
     let channel = match channel {
         Some(channel) => channel,
         None if partner.is_some() => ChannelName::new(PARTNER_CHANNEL).ok(),
@@ -134,9 +131,9 @@ fn near_macro(word: &str) -> String {
 }
 
 /// Live since ever is written as nothing: most links are.
-fn states(section: &Section<'_>, places: &mut Places) -> Timeline<LinkState> {
+fn states(section: &Section<'_>) -> Timeline<LinkState> {
     const STATES: [(&str, LinkState); 2] =
         [("live", LinkState::Live), ("disabled", LinkState::Disabled)];
-    let state = words(section, "state", &STATES, places).unwrap_or_default();
+    let state = words(section, "state", &STATES).unwrap_or_default();
     if state.versions() == [Version::always(LinkState::Live)] { Timeline::default() } else { state }
 }

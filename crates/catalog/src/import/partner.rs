@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use event::{PartnerName, ProgramName, SegmentName};
 
-use super::Places;
 use super::program::{level_terms, title};
 use super::section::{Field, LaterKey, Section};
 use super::terms::Dated;
@@ -39,35 +38,35 @@ const KINDS: [(&str, PartnerKind); 12] = [
     ("media_buyer", PartnerKind::MediaBuyer),
 ];
 
-pub(super) fn read_all(all: &Section<'_>, places: &mut Places) -> Vec<(PartnerName, Partner)> {
+pub(super) fn read_all(all: &Section<'_>) -> Vec<(PartnerName, Partner)> {
     let objects = all.objects::<PartnerName>().into_iter();
-    objects.filter_map(|(name, section)| Some((name, read(section, places)?))).collect()
+    objects.filter_map(|(name, section)| Some((name, read(section)?))).collect()
 }
 
-fn read(section: Section<'_>, places: &mut Places) -> Option<Partner> {
-    places.set(&section.path, section.at);
+fn read(section: Section<'_>) -> Option<Partner> {
     let title = title(&section);
     let kind = section.required("kind", "\"content\"").and_then(|field| field.word(&KINDS));
-    let programs = section.required("program", "{ … }").and_then(|field| field.table());
+    let programs = section
+        .required("program", "{ NAME = { state = \"approved\" } }")
+        .and_then(|field| field.table());
     let mut memberships = BTreeMap::new();
     for (name, part) in programs.iter().flat_map(Section::objects::<ProgramName>) {
-        memberships.insert(name, membership(part, places));
+        memberships.insert(name, membership(part));
     }
     section.finish(&LATER);
     Some(Partner { title: title?, kind: kind?, programs: memberships })
 }
 
-fn membership(section: Section<'_>, places: &mut Places) -> Membership {
-    places.set(&section.path, section.at);
+fn membership(section: Section<'_>) -> Membership {
     let state = section.required("state", "\"approved\"").and_then(|field| {
-        let dated = Dated { places: &mut *places, ends: false };
+        let dated = Dated { ends: false };
         dated.read(&field, state, &[])
     });
     let segment = section.field("segment").and_then(|field| {
-        let dated = Dated { places: &mut *places, ends: true };
+        let dated = Dated { ends: true };
         dated.read(&field, segment, &[])
     });
-    let terms = level_terms(&section, places);
+    let terms = level_terms(&section);
     section.finish(&MEMBER_LATER);
     Membership { state: state.unwrap_or_default(), segment: segment.unwrap_or_default(), terms }
 }

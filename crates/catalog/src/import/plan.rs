@@ -7,7 +7,8 @@ use std::sync::Arc;
 use event::{LinkName, Millis, PartnerName, ProgramName};
 use serde::Serialize;
 
-use super::{CatalogFile, Places};
+use super::CatalogFile;
+use super::tree::Node;
 use crate::fault::Sink;
 use crate::limits;
 use crate::link::{Link, LinkState};
@@ -22,7 +23,7 @@ pub(super) fn plan(
     now: Millis,
     sink: &Sink,
 ) -> Vec<VersionRecord> {
-    let plan = Plan { places: &file.places, sink, now, earliest: now + limits::CATALOG_LEAD };
+    let plan = Plan { root: &file.root, sink, now, earliest: now + limits::CATALOG_LEAD };
     let mut records = Vec::new();
     plan.objects(&file.programs, &state.programs, &mut records);
     plan.objects(&file.partners, &state.partners, &mut records);
@@ -46,7 +47,7 @@ const END_IT: &str = "put it back and end it: add { value = \"ended\", mode = \"
                       its `state`";
 
 struct Plan<'a> {
-    places: &'a Places,
+    root: &'a Node,
     sink: &'a Sink,
     now: Millis,
     /// First instant at which a change may hold.
@@ -99,7 +100,7 @@ impl Plan<'_> {
     }
 
     fn fault(&self, path: String, problem: impl Into<String>, remedy: impl Into<String>) {
-        self.sink.push(self.places.find(&path), path, problem, remedy);
+        self.sink.push(self.root.place(&path), path, problem, remedy);
     }
 
     /// Whether a version has started, or starts too soon for every node to learn of a change.
@@ -139,7 +140,9 @@ impl Plan<'_> {
             let path = format!("{path}.{key}[{place}]");
             let problem = match is.valid_from {
                 None => "is new, but has no valid_from, so that it would change the past".into(),
-                Some(from) => format!("is new, but starts at {from}, less than 60 s from now"),
+                Some(from) => {
+                    format!("is new, but starts at {from}, in the past or in less than 60 s")
+                }
             };
             let remedy = format!(
                 "write valid_from = {} or later, so that every node knows it before it holds",
@@ -181,7 +184,7 @@ impl Plan<'_> {
         } else if let Some(is) = is.filter(|is| *is < self.earliest) {
             self.fault(
                 path,
-                format!("is {is}, less than 60 s from now"),
+                format!("is {is}, in the past or in less than 60 s"),
                 format!(
                     "write {} or later, so that every node knows it before it holds",
                     self.earliest

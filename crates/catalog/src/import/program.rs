@@ -6,7 +6,6 @@ use event::money::DecimalMark;
 use event::{ChannelName, Currency, GoalName, ProgramName, SegmentName};
 use url::Url;
 
-use super::Places;
 use super::section::{Field, LaterKey, Section};
 use super::terms::{self, Dated};
 use crate::destination;
@@ -42,13 +41,12 @@ const CHANNEL_LATER: [LaterKey; 1] = [("tier", "ranked classes of partners")];
 /// Default name of the landing parameter.
 const LANDING_PARAMETER: &str = "sl_click";
 
-pub(super) fn read_all(all: &Section<'_>, places: &mut Places) -> Vec<(ProgramName, Program)> {
+pub(super) fn read_all(all: &Section<'_>) -> Vec<(ProgramName, Program)> {
     let objects = all.objects::<ProgramName>().into_iter();
-    objects.filter_map(|(name, section)| Some((name, read(section, places)?))).collect()
+    objects.filter_map(|(name, section)| Some((name, read(section)?))).collect()
 }
 
-fn read(section: Section<'_>, places: &mut Places) -> Option<Program> {
-    places.set(&section.path, section.at);
+fn read(section: Section<'_>) -> Option<Program> {
     let before = section.sink.count();
     let title = title(&section);
     let landing_parameter = landing_parameter(&section);
@@ -75,7 +73,9 @@ fn read(section: Section<'_>, places: &mut Places) -> Option<Program> {
     let link_keys = section.field("link_keys").and_then(|field| field.set(key_id));
     let currency = section
         .required("currency", "\"EUR\"")
-        .and_then(|field| field.parsed::<Currency>("write an ISO 4217 code, such as \"EUR\""));
+        .and_then(|field| field.parsed("write an ISO 4217 code, such as \"EUR\""))
+        // A faulty one refuses the file; until then the rest is read with any.
+        .or_else(|| "EUR".parse::<Currency>().ok());
     let time_zone = section.required("time_zone", "\"Europe/Paris\"").and_then(|f| zone(&f));
     let program = Program {
         title: title.unwrap_or_default(),
@@ -91,14 +91,14 @@ fn read(section: Section<'_>, places: &mut Places) -> Option<Program> {
         reports: reports.unwrap_or_default(),
         link_keys: link_keys.unwrap_or_default(),
         goals: goals(&section),
-        channels: channels(&section, places),
-        segments: segments(&section, places),
+        channels: channels(&section),
+        segments: segments(&section),
         time_zone: time_zone.unwrap_or_default(),
         currency: currency?,
         decimal_mark: decimal_mark(&section),
-        state: state(&section, places),
-        mode: mode(&section, places),
-        terms: program_terms(&section, places),
+        state: state(&section),
+        mode: mode(&section),
+        terms: program_terms(&section),
         landing_parameter,
     };
     let sink = section.sink;
@@ -400,14 +400,13 @@ fn goals(section: &Section<'_>) -> BTreeMap<GoalName, Goal> {
         .collect()
 }
 
-fn channels(section: &Section<'_>, places: &mut Places) -> BTreeMap<ChannelName, OwnChannel> {
+fn channels(section: &Section<'_>) -> BTreeMap<ChannelName, OwnChannel> {
     let Some(table) = section.field("channel").and_then(|field| field.table()) else {
         return BTreeMap::new();
     };
     let objects = table.objects::<ChannelName>().into_iter();
     objects
         .filter_map(|(name, channel)| {
-            places.set(&channel.path, channel.at);
             let title = title(&channel);
             channel.finish(&CHANNEL_LATER);
             Some((name, OwnChannel { title: title? }))
@@ -415,15 +414,14 @@ fn channels(section: &Section<'_>, places: &mut Places) -> BTreeMap<ChannelName,
         .collect()
 }
 
-fn segments(section: &Section<'_>, places: &mut Places) -> BTreeMap<SegmentName, Segment> {
+fn segments(section: &Section<'_>) -> BTreeMap<SegmentName, Segment> {
     let Some(table) = section.field("segment").and_then(|field| field.table()) else {
         return BTreeMap::new();
     };
     let mut segments = BTreeMap::new();
     for (name, segment) in table.objects::<SegmentName>() {
-        places.set(&segment.path, segment.at);
         let title = title(&segment);
-        let terms = level_terms(&segment, places);
+        let terms = level_terms(&segment);
         segment.finish(&SEGMENT_LATER);
         if let Some(title) = title {
             segments.insert(name, Segment { title, terms });
@@ -433,29 +431,23 @@ fn segments(section: &Section<'_>, places: &mut Places) -> BTreeMap<SegmentName,
 }
 
 /// The terms of a segment, or of a partner in a program.
-pub(super) fn level_terms(
-    section: &Section<'_>,
-    places: &mut Places,
-) -> Timeline<crate::terms::LevelTerms> {
+pub(super) fn level_terms(section: &Section<'_>) -> Timeline<crate::terms::LevelTerms> {
     let field = section.field("terms");
     field
         .and_then(|field| {
             refuse_word(&field)?;
-            let dated = Dated { places, ends: true };
+            let dated = Dated { ends: true };
             dated.read(&field, |section, _| terms::level(section), terms::later())
         })
         .unwrap_or_default()
 }
 
-fn program_terms(
-    section: &Section<'_>,
-    places: &mut Places,
-) -> Timeline<crate::terms::ProgramTerms> {
+fn program_terms(section: &Section<'_>) -> Timeline<crate::terms::ProgramTerms> {
     let field = section.field("terms");
     field
         .and_then(|field| {
             refuse_word(&field)?;
-            let dated = Dated { places, ends: true };
+            let dated = Dated { ends: true };
             dated.read(&field, |section, _| terms::program(section), terms::later())
         })
         .unwrap_or_default()
@@ -469,15 +461,15 @@ fn refuse_word(field: &Field<'_>) -> Option<()> {
     Some(())
 }
 
-fn state(section: &Section<'_>, places: &mut Places) -> Timeline<ProgramState> {
+fn state(section: &Section<'_>) -> Timeline<ProgramState> {
     const STATES: [(&str, ProgramState); 2] =
         [("live", ProgramState::Live), ("paused", ProgramState::Paused)];
-    words(section, "state", &STATES, places).unwrap_or_else(|| Timeline::always(ProgramState::Live))
+    words(section, "state", &STATES).unwrap_or_else(|| Timeline::always(ProgramState::Live))
 }
 
-fn mode(section: &Section<'_>, places: &mut Places) -> Timeline<Mode> {
+fn mode(section: &Section<'_>) -> Timeline<Mode> {
     const MODES: [(&str, Mode); 2] = [("observe", Mode::Observe), ("live", Mode::Live)];
-    words(section, "mode", &MODES, places).unwrap_or_else(|| Timeline::always(Mode::Observe))
+    words(section, "mode", &MODES).unwrap_or_else(|| Timeline::always(Mode::Observe))
 }
 
 /// A word by time: `state = "live"`, or `state = [{ value = "live" }, { value = "paused", valid_from = … }]`.
@@ -485,10 +477,9 @@ pub(super) fn words<T: Copy>(
     section: &Section<'_>,
     key: &'static str,
     words: &[(&'static str, T)],
-    places: &mut Places,
 ) -> Option<Timeline<T>> {
     let field = section.field(key)?;
-    let dated = Dated { places, ends: false };
+    let dated = Dated { ends: false };
     let read = |version: &Section<'_>, word: Option<&Field<'_>>| match word {
         Some(word) => word.word(words),
         None => version.required("value", "\"…\"")?.word(words),

@@ -143,6 +143,10 @@ impl<'a> Field<'a> {
         matches!(self.node.value, Value::Text(_))
     }
 
+    pub(super) const fn is_null(&self) -> bool {
+        matches!(self.node.value, Value::Null)
+    }
+
     /// Text that is not empty, has no control characters and at most `max` bytes.
     pub(super) fn text(&self, max: usize) -> Option<&'a str> {
         let Value::Text(text) = &self.node.value else {
@@ -181,6 +185,9 @@ impl<'a> Field<'a> {
 
     /// One of some words.
     pub(super) fn word<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
+        if let (false, Some((first, _))) = (self.is_text(), words.first()) {
+            return self.expected("text", &format!("{first:?}"));
+        }
         let text = self.text(limits::TEXT_BYTES_MAX)?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(*value);
@@ -235,7 +242,7 @@ impl<'a> Field<'a> {
         match duration::milliseconds(text) {
             Ok(ms) if ms <= max => Some(ms),
             Ok(_) | Err(NotADuration::TooLong) => {
-                let problem = format!("is {text}, longer than the {limit} that are possible");
+                let problem = format!("is {text}, above the limit of {limit}");
                 self.fault(problem, format!("shorten it to at most \"{limit}\""));
                 None
             }

@@ -3,7 +3,6 @@
 use event::body::conversion::Source;
 use event::{ChannelName, Flag, Millis};
 
-use super::Places;
 use super::section::{Field, LaterKey, Section};
 use crate::limits;
 use crate::snapshot::channel_key;
@@ -40,13 +39,12 @@ const LATER: [LaterKey; 24] = [
 ];
 
 /// A table with `valid_from`, `valid_to` and what `read` takes from it; or one word for a value since ever.
-pub(super) struct Dated<'p> {
-    pub(super) places: &'p mut Places,
+pub(super) struct Dated {
     /// Whether a version may end before the next one starts.
     pub(super) ends: bool,
 }
 
-impl Dated<'_> {
+impl Dated {
     /// The versions of a list, in the order of their start.
     pub(super) fn read<'a, T>(
         self,
@@ -56,7 +54,6 @@ impl Dated<'_> {
     ) -> Option<Timeline<T>> {
         if field.is_text() {
             // A single word: this value since ever.
-            self.places.set(&format!("{}[1]", field.path), field.at());
             let section = Section::new(&[], field.at(), field.path.clone(), field.sink);
             return read(&section, Some(field)).map(Timeline::always);
         }
@@ -67,7 +64,6 @@ impl Dated<'_> {
                 whole = false;
                 continue;
             };
-            self.places.set(&entry.path, entry.at());
             let from = section.field("valid_from");
             let valid_from = from.as_ref().and_then(Field::time);
             let to = if self.ends { section.field("valid_to") } else { None };
@@ -138,7 +134,7 @@ pub(super) fn level(section: &Section<'_>) -> Option<LevelTerms> {
 
 fn lookback(section: &Section<'_>, key: &'static str) -> Option<Lookback> {
     let field = section.field(key)?;
-    if field.is_text() && field.text(limits::TEXT_BYTES_MAX) == Some("off") {
+    if field.is_null() || field.is_text() && field.text(limits::TEXT_BYTES_MAX) == Some("off") {
         return Some(Lookback::Off);
     }
     field.duration(limits::HORIZON_MS).map(Lookback::Within)
@@ -257,33 +253,29 @@ fn source_ranks(section: &Section<'_>) -> Option<Vec<Source>> {
     const ALL: [Source; 4] = [Source::S2s, Source::Tag, Source::Pixel, Source::Import];
     let field = section.field("source_ranks")?;
     let words = ALL.map(|source| (source_word(source), source));
+    let before = section.sink.count();
     let ranks = field.set(|entry| entry.word(&words))?;
-    if ranks.len() != ALL.len() {
+    if ranks.len() != ALL.len() && before == section.sink.count() {
         field.fault(
             "does not rank every source",
             "name each of s2s, tag, pixel and import once, the most trusted first",
         );
-        return None;
     }
     Some(ranks)
 }
 
 fn excluded_flags(section: &Section<'_>) -> Option<Vec<Flag>> {
+    const WITH_A_RULE: [Flag; 5] =
+        [Flag::Head, Flag::Prefetch, Flag::Prerender, Flag::Test, Flag::ConsentDenied];
+    let free = Flag::ALL.iter().filter(|flag| !WITH_A_RULE.contains(flag));
+    let words: Vec<_> = free.map(|flag| (flag.as_str(), *flag)).collect();
     section.field("excluded_flags")?.set(|entry| {
-        let words: Vec<_> = Flag::ALL.iter().map(|flag| (flag.as_str(), *flag)).collect();
-        let flag = entry.word(&words)?;
-        let has_its_own_rule = matches!(
-            flag,
-            Flag::Head | Flag::Prefetch | Flag::Prerender | Flag::Test | Flag::ConsentDenied
-        );
-        if has_its_own_rule {
-            entry.fault(
-                format!("\"{}\" has a rule of its own, whatever the terms say", flag.as_str()),
-                "remove it from the list",
-            );
+        let word = entry.is_text().then(|| entry.text(limits::TEXT_BYTES_MAX)).flatten();
+        if word.and_then(Flag::from_word).is_some_and(|flag| WITH_A_RULE.contains(&flag)) {
+            entry.fault("has a rule of its own, whatever the terms say", "remove it from the list");
             return None;
         }
-        Some(flag)
+        entry.word(&words)
     })
 }
 

@@ -9,6 +9,30 @@ pub(super) struct Node {
     pub(super) value: Value,
 }
 
+impl Node {
+    /// Where the value of this path stands, or the nearest one above it: keys of tables, values of everything else.
+    pub(super) fn place(&self, path: &str) -> usize {
+        let mut at = self.at;
+        let mut node = self;
+        for step in path.split('.') {
+            let (key, place) = match step.split_once('[') {
+                Some((key, place)) => (key, place.trim_end_matches(']').parse::<usize>().ok()),
+                None => (step, None),
+            };
+            let Value::Table(entries) = &node.value else { break };
+            let Some(entry) = entries.iter().find(|entry| entry.key == key) else { break };
+            node = &entry.node;
+            at = if matches!(node.value, Value::Table(_)) { entry.at } else { node.at };
+            let Some(place) = place else { continue };
+            let Value::List(list) = &node.value else { continue };
+            let Some(member) = list.get(place.saturating_sub(1)) else { break };
+            node = member;
+            at = node.at;
+        }
+        at
+    }
+}
+
 /// A value of the file.
 #[derive(Debug)]
 pub(super) enum Value {
