@@ -1,0 +1,260 @@
+//! Conversions fsynced before their 2xx: latency of an open-loop load beside the disk's own fdatasync.
+//!
+//! Alternates windows: in one the load is sent to a running edge at a fixed rate, each request counted from the moment it
+//! was due (so a stall is not hidden by the requests it held back); in the other a prober writes the same bytes per
+//! commit into a preallocated file on the same disk and calls fdatasync. Prints p50, p99 and p99.9 of both by window, the
+//! medians over the windows and the bound `3 × p99 of fdatasync + 2 ms`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a measurement prints what it measured")]
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Measures durable conversions against the disk.
+#[derive(Parser, Clone)]
+struct Options {
+    /// Address of the edge.
+    #[arg(long)]
+    edge: String,
+    /// Address of the admin listener, whose metrics tell the bytes per commit.
+    #[arg(long)]
+    admin: String,
+    /// Program of the calls.
+    #[arg(long)]
+    program: String,
+    /// Token of the program.
+    #[arg(long)]
+    token: String,
+    /// A folder on the disk of the journal, for the prober's file.
+    #[arg(long)]
+    probe_dir: PathBuf,
+    /// Conversions a second.
+    #[arg(long, default_value_t = 5_000)]
+    rate: u32,
+    /// Connections.
+    #[arg(long, default_value_t = 64)]
+    connections: u32,
+    /// Seconds of each window.
+    #[arg(long, default_value_t = 10)]
+    window: u32,
+    /// Pairs of windows.
+    #[arg(long, default_value_t = 5)]
+    pairs: u32,
+}
+
+/// Latencies in microseconds, and what went wrong.
+#[derive(Default)]
+struct Window {
+    micros: Vec<u64>,
+    not_stored: u64,
+}
+
+impl Window {
+    fn quantile(&self, per_mille: usize) -> u64 {
+        let at = self.micros.len().saturating_sub(1) * per_mille / 1000;
+        self.micros.get(at).copied().unwrap_or(0)
+    }
+
+    fn sorted(mut self) -> Self {
+        self.micros.sort_unstable();
+        self
+    }
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let warm_up = runtime.block_on(load(&options, "warm", Duration::from_secs(3)))?;
+    if warm_up.micros.is_empty() {
+        bail!("no conversion was stored by {}: is the program, the token and the rate limit right?", options.edge);
+    }
+    println!(
+        "{:>6} {:>10} {:>8} {:>8} {:>8} {:>8}   {:>10} {:>8} {:>8} {:>8}  bytes/commit",
+        "pair", "stored/s", "p50 ms", "p99", "p99.9", "bad", "fsyncs/s", "p50 ms", "p99", "p99.9"
+    );
+    let window = Duration::from_secs(options.window.into());
+    let (mut calls_p99, mut disk_p99) = (Vec::new(), Vec::new());
+    for pair in 0..options.pairs {
+        let before = runtime.block_on(journal(&options))?;
+        let calls = runtime.block_on(load(&options, &format!("w{pair}"), window))?.sorted();
+        let after = runtime.block_on(journal(&options))?;
+        let commits = (after.commits - before.commits).max(1.0);
+        let bytes_per_commit = (after.bytes - before.bytes).max(512.0) / commits;
+        let disk = probe(&options, bytes_per_commit, window)?.sorted();
+        let seconds = window.as_secs_f64();
+        println!(
+            "{:>6} {:>10.0} {:>8.2} {:>8.2} {:>8.2} {:>8}   {:>10.0} {:>8.2} {:>8.2} {:>8.2}  {:.0}",
+            pair + 1,
+            count(&calls) / seconds,
+            ms(calls.quantile(500)),
+            ms(calls.quantile(990)),
+            ms(calls.quantile(999)),
+            calls.not_stored,
+            count(&disk) / seconds,
+            ms(disk.quantile(500)),
+            ms(disk.quantile(990)),
+            ms(disk.quantile(999)),
+            bytes_per_commit
+        );
+        calls_p99.push(calls.quantile(990));
+        disk_p99.push(disk.quantile(990));
+    }
+    let (calls, disk) = (median(calls_p99), median(disk_p99));
+    let bound = 3.0 * ms(disk) + 2.0;
+    println!(
+        "median p99: conversion {:.2} ms, fdatasync {:.2} ms; bound 3 × + 2 ms = {bound:.2} ms: {}",
+        ms(calls),
+        ms(disk),
+        if ms(calls) <= bound { "kept" } else { "MISSED" }
+    );
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+fn ms(micros: u64) -> f64 {
+    micros as f64 / 1000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+fn count(window: &Window) -> f64 {
+    window.micros.len() as f64
+}
+
+fn median(mut values: Vec<u64>) -> u64 {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or(0)
+}
+
+/// Sends the load for `length`, request k of connection c due at (k · connections + c) / rate.
+async fn load(options: &Options, name: &str, length: Duration) -> Result<Window> {
+    let local = tokio::task::LocalSet::new();
+    let start = Instant::now() + Duration::from_millis(200);
+    let mut senders = Vec::new();
+    for connection in 0..options.connections {
+        let (options, name) = (options.clone(), format!("{name}-{}-{connection}", std::process::id()));
+        senders.push(local.spawn_local(async move { sender(&options, &name, connection, (start, length)).await }));
+    }
+    let mut all = Window::default();
+    local
+        .run_until(async {
+            for sender in senders {
+                let window = sender.await.context("a sender stopped")??;
+                all.micros.extend(window.micros);
+                all.not_stored += window.not_stored;
+            }
+            Ok::<_, anyhow::Error>(())
+        })
+        .await?;
+    Ok(all)
+}
+
+async fn sender(
+    options: &Options,
+    name: &str,
+    connection: u32,
+    (start, length): (Instant, Duration),
+) -> Result<Window> {
+    let mut stream = TcpStream::connect(&options.edge).await.context("connect to the edge")?;
+    stream.set_nodelay(true)?;
+    let mut window = Window::default();
+    let mut answer = Vec::with_capacity(2048);
+    for k in 0u32.. {
+        let nth = f64::from(k) * f64::from(options.connections) + f64::from(connection);
+        let due = start + Duration::from_secs_f64(nth / f64::from(options.rate));
+        if due >= start + length {
+            break;
+        }
+        tokio::time::sleep_until(due.into()).await;
+        let body = format!(
+            r#"{{"program":"{}","order_id":"{name}-{k}","amount":"74.92","currency":"EUR","coupon":"LEA10","customer_type":"new"}}"#,
+            options.program
+        );
+        let request = format!(
+            "POST /v1/conversions HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            options.edge, options.token, body.len()
+        );
+        stream.write_all(request.as_bytes()).await?;
+        if read_answer(&mut stream, &mut answer).await? {
+            window.micros.push(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX));
+        } else {
+            window.not_stored += 1;
+        }
+    }
+    Ok(window)
+}
+
+/// Reads one answer with a Content-Length; whether it is 200.
+async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<bool> {
+    answer.clear();
+    loop {
+        let head_end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+        if let Some(head_end) = head_end {
+            let head = String::from_utf8_lossy(answer.get(..head_end).unwrap_or_default()).to_lowercase();
+            let length: usize = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length:"))
+                .map_or(Ok(0), |value| value.trim().parse())?;
+            if answer.len() >= head_end + 4 + length {
+                return Ok(head.starts_with("http/1.1 200"));
+            }
+        }
+        if stream.read_buf(answer).await? == 0 {
+            bail!("the edge closed the connection");
+        }
+    }
+}
+
+struct Journal {
+    commits: f64,
+    bytes: f64,
+}
+
+/// Commits and bytes of the conversions' stream so far, from the admin listener's metrics.
+async fn journal(options: &Options) -> Result<Journal> {
+    let mut stream = TcpStream::connect(&options.admin).await.context("connect to the admin listener")?;
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", options.admin);
+    stream.write_all(request.as_bytes()).await?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await?;
+    let sum = |name: &str| -> f64 {
+        text.lines()
+            .filter(|line| line.starts_with(name) && line.contains("events.conversions"))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    };
+    Ok(Journal { commits: sum("journal_commit_seconds_count"), bytes: sum("journal_written_bytes_total") })
+}
+
+/// Writes and fdatasyncs commits of `bytes` in a preallocated file for `length`.
+fn probe(options: &Options, bytes: f64, length: Duration) -> Result<Window> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size between 512 and some MiB")]
+    let block = vec![0x5a; bytes as usize];
+    let path = options.probe_dir.join("probe.tmp");
+    let mut file = File::create(&path).context("create the prober's file")?;
+    let size = 64 * 1024 * 1024;
+    file.write_all(&vec![0; size])?;
+    file.sync_all()?;
+    let mut window = Window::default();
+    let end = Instant::now() + length;
+    let mut at = 0;
+    while Instant::now() < end {
+        if at + block.len() > size {
+            at = 0;
+        }
+        file.seek(SeekFrom::Start(u64::try_from(at)?))?;
+        let start = Instant::now();
+        file.write_all(&block)?;
+        file.sync_data()?;
+        window.micros.push(u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX));
+        at += block.len();
+    }
+    drop(file);
+    std::fs::remove_file(path)?;
+    Ok(window)
+}
