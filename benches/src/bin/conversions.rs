@@ -4,7 +4,11 @@
 //! was due (so a stall is not hidden by the requests it held back); in the other a prober writes the same bytes per
 //! commit into a preallocated file on the same disk and calls fdatasync. Prints p50, p99 and p99.9 of both by window, the
 //! medians over the windows and the bound `3 × p99 of fdatasync + 2 ms`.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a measurement prints what it measured")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a measurement prints what it measured"
+)]
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -72,7 +76,10 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let warm_up = runtime.block_on(load(&options, "warm", Duration::from_secs(3)))?;
     if warm_up.micros.is_empty() {
-        bail!("no conversion was stored by {}: is the program, the token and the rate limit right?", options.edge);
+        bail!(
+            "no conversion was stored by {}: is the program, the token and the rate limit right?",
+            options.edge
+        );
     }
     println!(
         "{:>6} {:>10} {:>8} {:>8} {:>8} {:>8}   {:>10} {:>8} {:>8} {:>8}  bytes/commit",
@@ -137,8 +144,11 @@ async fn load(options: &Options, name: &str, length: Duration) -> Result<Window>
     let start = Instant::now() + Duration::from_millis(200);
     let mut senders = Vec::new();
     for connection in 0..options.connections {
-        let (options, name) = (options.clone(), format!("{name}-{}-{connection}", std::process::id()));
-        senders.push(local.spawn_local(async move { sender(&options, &name, connection, (start, length)).await }));
+        let (options, name) =
+            (options.clone(), format!("{name}-{}-{connection}", std::process::id()));
+        senders.push(local.spawn_local(async move {
+            sender(&options, &name, connection, (start, length)).await
+        }));
     }
     let mut all = Window::default();
     local
@@ -177,7 +187,9 @@ async fn sender(
         );
         let request = format!(
             "POST /v1/conversions HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            options.edge, options.token, body.len()
+            options.edge,
+            options.token,
+            body.len()
         );
         stream.write_all(request.as_bytes()).await?;
         if read_answer(&mut stream, &mut answer).await? {
@@ -195,7 +207,8 @@ async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<boo
     loop {
         let head_end = answer.windows(4).position(|four| four == b"\r\n\r\n");
         if let Some(head_end) = head_end {
-            let head = String::from_utf8_lossy(answer.get(..head_end).unwrap_or_default()).to_lowercase();
+            let head =
+                String::from_utf8_lossy(answer.get(..head_end).unwrap_or_default()).to_lowercase();
             let length: usize = head
                 .lines()
                 .find_map(|line| line.strip_prefix("content-length:"))
@@ -217,8 +230,10 @@ struct Journal {
 
 /// Commits and bytes of the conversions' stream so far, from the admin listener's metrics.
 async fn journal(options: &Options) -> Result<Journal> {
-    let mut stream = TcpStream::connect(&options.admin).await.context("connect to the admin listener")?;
-    let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", options.admin);
+    let mut stream =
+        TcpStream::connect(&options.admin).await.context("connect to the admin listener")?;
+    let request =
+        format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", options.admin);
     stream.write_all(request.as_bytes()).await?;
     let mut text = String::new();
     stream.read_to_string(&mut text).await?;
@@ -228,12 +243,19 @@ async fn journal(options: &Options) -> Result<Journal> {
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum()
     };
-    Ok(Journal { commits: sum("journal_commit_seconds_count"), bytes: sum("journal_written_bytes_total") })
+    Ok(Journal {
+        commits: sum("journal_commit_seconds_count"),
+        bytes: sum("journal_written_bytes_total"),
+    })
 }
 
 /// Writes and fdatasyncs commits of `bytes` in a preallocated file for `length`.
 fn probe(options: &Options, bytes: f64, length: Duration) -> Result<Window> {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size between 512 and some MiB")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a size between 512 and some MiB"
+    )]
     let block = vec![0x5a; bytes as usize];
     let path = options.probe_dir.join("probe.tmp");
     let mut file = File::create(&path).context("create the prober's file")?;

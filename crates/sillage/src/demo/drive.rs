@@ -182,6 +182,13 @@ fn send(
             });
             ("landing", browser.post(line, "/v1/clicks", (&stage.shop_origin, &report)))
         }
+        Step::UnknownLink => ("unknown link", browser.get(line, "GET", "/c/no-such-link", &[])),
+        Step::WrongAmount => {
+            let call = json!({
+                "program": stage.program, "order_id": order_id(journey, 0), "amount": "12,50", "currency": "EUR",
+            });
+            ("wrong call", server_call(line, (&stage.token, &call)))
+        }
         Step::Report { order, by, amount_cents, click, denied } => {
             let amount = format!("{}.{:02}", amount_cents / 100, amount_cents % 100);
             let order_id = order_id(journey, *order);

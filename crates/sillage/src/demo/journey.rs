@@ -5,6 +5,7 @@
 //! Delays from click to order: 0.45 · Exp(0.20) + 0.50 · Exp(30.2) + 0.05 · Uniform(0, 720), fitted to figures that
 //! partner networks publish.
 
+use event::Code;
 use fastrand::Rng;
 
 use super::cast::{CASHBACK, INFLUENCER, PAID_SEARCH, PLAYERS, Player};
@@ -28,6 +29,10 @@ pub(super) enum Step {
     Impression { player: usize },
     /// The landing page's consent banner is answered.
     Landing { granted: bool },
+    /// A click on a link that does not exist.
+    UnknownLink,
+    /// A server call with an amount that is none.
+    WrongAmount,
     /// One report of an order.
     Report { order: usize, by: Reporter, amount_cents: u64, click: CarriedClick, denied: bool },
 }
@@ -121,12 +126,14 @@ pub(super) enum Kind {
     Direct,
     /// HEAD and prefetch, no click of a person.
     Preview,
+    /// A broken link and a wrong call, then the right one.
+    Mistaken,
 }
 
 impl Kind {
     /// All kinds with their share of the journeys, in thousandths.
-    pub(super) const SHARES: [(Self, u32); 13] = [
-        (Self::Browsing, 560),
+    pub(super) const SHARES: [(Self, u32); 14] = [
+        (Self::Browsing, 550),
         (Self::Path, 190),
         (Self::SessionOnly, 50),
         (Self::Expired, 25),
@@ -139,6 +146,7 @@ impl Kind {
         (Self::ClickAfterOrder, 15),
         (Self::Direct, 30),
         (Self::Preview, 20),
+        (Self::Mistaken, 10),
     ];
 
     /// In words, for tables.
@@ -157,6 +165,7 @@ impl Kind {
             Self::ClickAfterOrder => "click after the order",
             Self::Direct => "no touch at all",
             Self::Preview => "HEAD and prefetch only",
+            Self::Mistaken => "wrong calls, then the right one",
         }
     }
 }
@@ -168,6 +177,8 @@ pub(super) struct Journey {
     pub orders: Vec<Order>,
     /// Clicks of people by player, as the report must count them.
     pub valid_clicks: Vec<usize>,
+    /// Codes of the requests that must be refused.
+    pub refused: Vec<u16>,
 }
 
 /// Draws a journey that fits between `from_h` and `until_h`.
@@ -273,6 +284,12 @@ fn attempt(kind: Kind, rng: &mut Rng, from_h: f64, until_h: f64) -> Option<Journ
         Kind::Direct => {
             play.order(rng, Truth::Nobody, &[(Reporter::Server, CarriedClick::None)], false)?;
         }
+        Kind::Mistaken => {
+            play.push(Step::UnknownLink);
+            play.push(Step::WrongAmount);
+            play.journey.refused = vec![Code::UnknownLink.number(), Code::Malformed.number()];
+            play.order(rng, Truth::Nobody, &[(Reporter::Server, CarriedClick::None)], false)?;
+        }
         Kind::Preview => {
             let player = rng.usize(0..3);
             play.push(Step::Head { player });
@@ -307,7 +324,7 @@ struct Play {
 
 impl Play {
     fn new(kind: Kind, now_h: f64) -> Self {
-        let journey = Journey { steps: Vec::new(), orders: Vec::new(), valid_clicks: Vec::new() };
+        let journey = Journey { steps: Vec::new(), orders: Vec::new(), valid_clicks: Vec::new(), refused: Vec::new() };
         Self { kind, now_h, clicks: Vec::new(), journey }
     }
 

@@ -1,0 +1,143 @@
+//! `sillage demo`: a month of a shop in a minute, over real HTTP against a node in this process, every decision compared
+//! with the truth that the generator wrote down before.
+//!
+//! The node runs on a scaled clock: one real second stands for [`HOURS_PER_SECOND`] hours. Nothing else about it is
+//! special; what the demo's configuration stretches are rules given in seconds or minutes, so that a real second of delay
+//! changes no truth.
+
+mod browser;
+mod cast;
+mod compare;
+mod drive;
+mod journey;
+mod print;
+mod stage;
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use compare::{Comparison, Found};
+use drive::{Progress, Seen};
+use journey::Journey;
+
+/// Hours of the play in one real second.
+pub(crate) const HOURS_PER_SECOND: u32 = 12;
+
+/// How long after the last request the decisions may take to settle.
+const SETTLE: Duration = Duration::from_secs(20);
+
+/// Plays a month of a shop in a minute and checks every decision.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Length of the play in real seconds; a second stands for 12 hours.
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(5..=3600))]
+    seconds: u32,
+    /// Requests a second.
+    #[arg(long, value_name = "R", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    rate: u32,
+    /// Seed of the play; the same seed gives the same play.
+    #[arg(long, value_name = "SEED", default_value_t = 20_261_103)]
+    seed: u64,
+    /// Prints one JSON object instead of tables.
+    #[arg(long)]
+    json: bool,
+    /// Stays up after the play and prints addresses and calls to try, until Ctrl-C.
+    #[arg(long)]
+    stay: bool,
+}
+
+/// What a play came to.
+struct Outcome {
+    journeys: Vec<Journey>,
+    seen: Seen,
+    found: Found,
+    comparison: Comparison,
+}
+
+/// Plays, compares, prints. Exit code 1 on any difference, on a request without answer, or if the machine was too slow
+/// to keep the play's times and a difference came of it.
+pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
+    let stage = stage::Running::start().context("start the demo's node")?;
+    let journeys = draw(arguments);
+    let quiet = arguments.json;
+    if !quiet {
+        print::opening(&stage, arguments.seconds, &journeys);
+    }
+    let seen = play(&stage, &journeys, quiet)?;
+    let outcome = settle(&stage, journeys, seen)?;
+    let agreed = outcome.comparison.differences.is_empty() && outcome.seen.failures.is_empty();
+    if arguments.json {
+        print::json(arguments.seed, &outcome)?;
+    } else {
+        print::tables(&outcome);
+        print::one_order(&stage, &outcome)?;
+        print::verdict(arguments.seed, &outcome);
+    }
+    if arguments.stay {
+        print::stay(&stage);
+        stage.wait_for_signal()?;
+    }
+    stage.stop()?;
+    Ok(if agreed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Journeys whose steps come to `rate` a second.
+fn draw(arguments: &DemoArguments) -> Vec<Journey> {
+    let mut rng = fastrand::Rng::with_seed(arguments.seed);
+    let until_h = f64::from(arguments.seconds) * f64::from(HOURS_PER_SECOND);
+    let wanted = usize::try_from(arguments.seconds * arguments.rate).unwrap_or(usize::MAX);
+    let mut steps = 0;
+    std::iter::from_fn(|| {
+        (steps < wanted).then(|| {
+            let journey = journey::draw(&mut rng, 0.0, until_h);
+            steps += journey.steps.len().max(1);
+            journey
+        })
+    })
+    .filter(|journey| !journey.steps.is_empty())
+    .collect()
+}
+
+/// Sends every step when it is due, and shows how far it is.
+fn play(stage: &stage::Running, journeys: &[Journey], quiet: bool) -> Result<Seen> {
+    let progress = Progress::default();
+    let total = journeys.iter().map(|journey| journey.steps.len()).sum::<usize>();
+    let to = stage.stage(f64::from(HOURS_PER_SECOND));
+    std::thread::scope(|scope| {
+        let playing = scope.spawn(|| drive::play(&to, journeys, &progress));
+        let start = Instant::now();
+        let show = !quiet && std::io::stderr().is_terminal();
+        let every = if show { Duration::from_millis(250) } else { Duration::from_secs(10) };
+        let mut shown = start;
+        while !playing.is_finished() {
+            std::thread::sleep(Duration::from_millis(50));
+            if !quiet && shown.elapsed() >= every {
+                shown = Instant::now();
+                let done = progress.steps_done.load(Ordering::Relaxed);
+                print::progress(show, start.elapsed(), (done, total));
+            }
+        }
+        if show {
+            print::end_of_progress();
+        }
+        playing.join().map_err(|_| anyhow::anyhow!("a sender of the demo panicked"))
+    })
+}
+
+/// Reads the topics until every decision is as expected, or [`SETTLE`] has passed.
+fn settle(stage: &stage::Running, journeys: Vec<Journey>, seen: Seen) -> Result<Outcome> {
+    let end = Instant::now() + SETTLE;
+    loop {
+        let found = compare::read(stage.log())?;
+        let comparison = compare::compare(&journeys, &found, &seen);
+        if comparison.differences.is_empty() || Instant::now() > end {
+            return Ok(Outcome { journeys, seen, found, comparison });
+        }
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
