@@ -1,1 +1,25 @@
-//! Touches and unique conversions to decisions that explain themselves.
+//! Decides which touches get the credit of an order, and says why.
+//!
+//! Reads [`Topic::Touches`](event::Topic::Touches) and [`Topic::Unique`](event::Topic::Unique); appends one versioned
+//! decision per change to [`Topic::Attributed`](event::Topic::Attributed).
+//!
+//! 1. A decision depends on the known events and on the terms in force at the touches' and the conversion's times, never
+//!    on the wall clock or on arrival order, so replaying a partition ends in the same decisions.
+//! 2. An order without an eligible touch is decided too, with its trace. Nothing is dropped.
+//! 3. State is a union: applying an event twice, or in another order, changes nothing.
+//! 4. A trace holds what it takes to decide again, and to see that nothing else came out.
+//! 5. Money is integers; no float type occurs in decisions.
+//!
+//! This crate does not deduplicate (see `dedup`) and does not price.
+
+pub mod decide;
+pub mod evidence;
+pub mod money;
+pub mod noted;
+pub mod store;
+
+pub use decide::decide;
+pub use evidence::{Evidence, KnownTouch, Scope};
+
+#[cfg(test)]
+mod build;

@@ -1,0 +1,375 @@
+//! From an order to its candidates: identity, touches inside the horizon, and what was said about each.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use catalog::{ProgramRef, ProgramTerms};
+use event::body::OrderRecord;
+use event::body::decision::{IdentityTrace, Judged};
+use event::{Consent, EventId, Flag, IdentityId, Millis};
+use foldhash::fast::RandomState;
+
+use super::inputs::{Input, Inputs, Reaches};
+use super::{AFTER_MS, HORIZON_MS, OVERSIZE_KNOWN, closes_at};
+use crate::evidence::{
+    Evidence, Fact, FactKind, Flags, KnownTouch, MERGES_PER_ID_MAX, Scope, Stamp, epoch_of,
+};
+
+/// Collects what `record` may read.
+pub(super) fn gather<E: Evidence>(
+    record: &OrderRecord,
+    known: &E,
+    program: ProgramRef<'_>,
+) -> Result<Inputs, E::Error> {
+    let converted_at = record.converted_at;
+    let mut gathering = Gathering {
+        record,
+        known,
+        scope: Scope { program: record.order.program.clone(), test: record.order.test },
+        terms: &program.terms_at(converted_at).terms,
+        closes_at: closes_at(converted_at, record.received_at, program),
+        from: Millis(converted_at.0.saturating_sub(HORIZON_MS)),
+        to: Millis(converted_at.0.saturating_add(AFTER_MS)),
+        found: BTreeMap::new(),
+        units: BTreeMap::new(),
+    };
+    gathering.run()
+}
+
+struct Gathering<'a, E> {
+    record: &'a OrderRecord,
+    known: &'a E,
+    scope: Scope,
+    terms: &'a ProgramTerms,
+    closes_at: Millis,
+    from: Millis,
+    to: Millis,
+    /// By total order of touches.
+    found: BTreeMap<(Millis, EventId), Found>,
+    /// Count of known events about each candidate.
+    units: BTreeMap<EventId, u64>,
+}
+
+/// A touch on its way to being a candidate.
+struct Found {
+    touch: KnownTouch,
+    /// Its own event was seen.
+    event: bool,
+    /// The landing whose claim `touch` is, while the event was not seen.
+    landing: Option<EventId>,
+    reaches: Reaches,
+}
+
+/// Ids of one person, as this order may know it.
+struct Component {
+    ids: BTreeSet<IdentityId>,
+    own: u64,
+    merges: u64,
+    oversize: bool,
+    touches: HashSet<EventId, RandomState>,
+}
+
+impl<E: Evidence> Gathering<'_, E> {
+    fn run(&mut self) -> Result<Inputs, E::Error> {
+        let own: BTreeSet<IdentityId> = self.record.ids.iter().copied().collect();
+        let mut components = self.components(&own)?;
+        let mut identity =
+            IdentityTrace { ids: own.iter().copied().collect(), ..Default::default() };
+        for component in &mut components {
+            for id in component.ids.clone() {
+                let direct = own.contains(&id);
+                if !direct {
+                    identity.merged.push(id);
+                }
+                self.touches_of(id, direct, component, &mut identity)?;
+            }
+            if component.oversize {
+                identity.oversize.extend(component.ids.iter().copied());
+            }
+        }
+        for part in [&mut identity.merged, &mut identity.oversize] {
+            part.sort_unstable();
+            part.dedup();
+        }
+        identity.crowded.sort_unstable();
+        identity.crowded.dedup();
+        self.claims()?;
+        self.events_behind_landings()?;
+        let candidates = self.candidates()?;
+        let known = self.count(&components, &identity);
+        Ok(Inputs { candidates, identity, known })
+    }
+
+    fn admissible(&self, stamp: &Stamp) -> bool {
+        stamp.lag_ms() <= self.terms.lateness_ms && stamp.received_at <= self.closes_at
+    }
+
+    fn joins(&self, stamp: &Stamp) -> bool {
+        let until = self.record.converted_at.0.saturating_add(self.terms.merge_grace_ms);
+        self.admissible(stamp) && stamp.occurred_at.0 <= until
+    }
+
+    /// Components of the order's own ids. One with too many ids is ignored: then only the order's own id counts.
+    fn components(&self, own: &BTreeSet<IdentityId>) -> Result<Vec<Component>, E::Error> {
+        let mut components: Vec<Component> = Vec::new();
+        for id in own {
+            let joined = components.iter_mut().find(|c| !c.oversize && c.ids.contains(id));
+            if let Some(component) = joined {
+                component.own = component.own.saturating_add(1);
+                continue;
+            }
+            components.push(self.component(*id)?);
+        }
+        Ok(components)
+    }
+
+    fn component(&self, start: IdentityId) -> Result<Component, E::Error> {
+        let ids_max = usize::try_from(self.terms.identity_max).unwrap_or(usize::MAX);
+        let mut ids = BTreeSet::from([start]);
+        let mut merges: HashSet<(EventId, IdentityId, IdentityId), RandomState> =
+            HashSet::default();
+        let mut open = vec![start];
+        let mut edges = Vec::new();
+        let mut oversize = false;
+        while let Some(id) = open.pop() {
+            edges.clear();
+            self.known.merges(&self.scope, &id, &mut edges)?;
+            oversize |= edges.len() > MERGES_PER_ID_MAX;
+            for edge in edges.iter().filter(|edge| self.joins(&edge.stamp)) {
+                merges.insert((edge.stamp.id, id.min(edge.other), id.max(edge.other)));
+                if ids.insert(edge.other) {
+                    open.push(edge.other);
+                }
+            }
+            oversize |= ids.len() > ids_max;
+            if oversize {
+                break;
+            }
+        }
+        let merges = if oversize { 0 } else { merges.len() as u64 };
+        if oversize {
+            ids = BTreeSet::from([start]);
+        }
+        Ok(Component { ids, own: 1, merges, oversize, touches: HashSet::default() })
+    }
+
+    fn touches_of(
+        &mut self,
+        id: IdentityId,
+        direct: bool,
+        component: &mut Component,
+        identity: &mut IdentityTrace,
+    ) -> Result<(), E::Error> {
+        let mut reached = Vec::new();
+        for epoch in epoch_of(self.from)..=epoch_of(self.to) {
+            reached.clear();
+            if !self.known.touches(&self.scope, &id, epoch, &mut reached)? {
+                identity.crowded.push((id, epoch));
+                continue;
+            }
+            for one in reached.drain(..) {
+                let counts = match &one.landing {
+                    Some(stamp) => self.admissible(stamp),
+                    None => one.touch.received_at <= self.closes_at,
+                };
+                if !counts || !self.in_horizon(one.touch.occurred_at) {
+                    continue;
+                }
+                component.touches.insert(one.touch.id);
+                let reaches = Reaches { shared_id: direct, merge: !direct, ..Reaches::default() };
+                self.find(one.touch, one.landing.map(|stamp| stamp.id), reaches);
+            }
+        }
+        Ok(())
+    }
+
+    fn in_horizon(&self, at: Millis) -> bool {
+        self.from <= at && at <= self.to
+    }
+
+    /// Adds a touch, or a further way to one. Its own event tells more than a landing's claim; of several claims the
+    /// one of the smallest landing stands.
+    fn find(&mut self, touch: KnownTouch, landing: Option<EventId>, reaches: Reaches) {
+        let event = landing.is_none();
+        let found = self.found.entry((touch.occurred_at, touch.id)).or_insert_with(|| Found {
+            touch: touch.clone(),
+            event,
+            landing,
+            reaches,
+        });
+        let better = match (event, found.event) {
+            (true, false) => true,
+            (false, false) => landing < found.landing,
+            (true | false, true) => false,
+        };
+        if better {
+            found.touch = touch;
+            found.event = event;
+            found.landing = landing;
+        }
+        found.reaches.shared_id |= reaches.shared_id;
+        found.reaches.merge |= reaches.merge;
+    }
+
+    /// The touches of the order's own click ids. What the claim says stands; the event adds flags.
+    fn claims(&mut self) -> Result<(), E::Error> {
+        let claims = [(&self.record.click, false), (&self.record.exempt_click, true)];
+        for (claim, exempt) in claims {
+            let Some(claim) = claim else { continue };
+            let mut touch = KnownTouch::claimed(claim);
+            if !self.in_horizon(touch.occurred_at) {
+                continue;
+            }
+            let key = self.found.keys().copied().find(|(_, id)| *id == touch.id);
+            let mut reaches = Reaches::default();
+            let mut event = None;
+            if let Some(found) = key.and_then(|key| self.found.remove(&key)) {
+                reaches = found.reaches;
+                event = found.event.then_some(found.touch);
+            }
+            if event.is_none() {
+                event = self.known.touch(&self.scope.program, touch.id)?;
+            }
+            let event = event.filter(|event| event.received_at <= self.closes_at);
+            if let Some(event) = &event {
+                touch.flags = touch.flags.union(event.flags);
+                touch.test |= event.test;
+            }
+            reaches.click_id |= !exempt;
+            reaches.exempt_click_id |= exempt;
+            let found = Found { event: event.is_some(), landing: None, touch, reaches };
+            self.found.insert((found.touch.occurred_at, found.touch.id), found);
+        }
+        Ok(())
+    }
+
+    /// A touch that was reached by a landing's ids may have its own event under other ids, or none.
+    fn events_behind_landings(&mut self) -> Result<(), E::Error> {
+        for found in self.found.values_mut() {
+            if found.event || found.landing.is_none() {
+                continue;
+            }
+            let event = self.known.touch(&self.scope.program, found.touch.id)?;
+            if let Some(event) = event.filter(|event| {
+                event.received_at <= self.closes_at && event.occurred_at == found.touch.occurred_at
+            }) {
+                found.touch = event;
+                found.event = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn candidates(&mut self) -> Result<Vec<Input>, E::Error> {
+        let mut inputs = Vec::with_capacity(self.found.len());
+        let mut facts = Vec::new();
+        for found in std::mem::take(&mut self.found).into_values() {
+            let Found { touch, event, reaches, .. } = found;
+            if touch.test != self.scope.test
+                || touch.consent == Consent::Denied
+                || touch.flags.meets(Flags::of(&[Flag::Head]))
+            {
+                continue;
+            }
+            facts.clear();
+            self.known.facts(&self.scope.program, touch.id, &mut facts)?;
+            let said = self.fold(&facts, touch.consent);
+            let ahead = touch.flags.meets(Flags::of(&[Flag::Prefetch, Flag::Prerender]));
+            if ahead && !said.activated && !reaches.linked() {
+                continue;
+            }
+            let judgements = said.judged.as_ref().map_or(0, |judged| u64::from(judged.count));
+            let units = u64::from(event) + judgements + u64::from(said.reports);
+            self.units.insert(touch.id, units);
+            inputs.push(Input {
+                id: touch.id,
+                kind: touch.kind,
+                occurred_at: touch.occurred_at,
+                received_at: touch.received_at,
+                partner: touch.partner,
+                link: touch.link,
+                channel: touch.channel,
+                consent: said.consent,
+                flags: touch.flags,
+                judged: said.judged,
+                reports: said.reports,
+                reaches,
+                claim_only: !event,
+            });
+        }
+        Ok(inputs)
+    }
+
+    fn fold(&self, facts: &[Fact], own_consent: Consent) -> Said {
+        let mut said = Said { consent: own_consent, judged: None, reports: 0, activated: false };
+        let mut chosen: Option<(Millis, EventId)> = None;
+        for Fact { stamp, kind } in facts.iter().filter(|fact| self.admissible(&fact.stamp)) {
+            match kind {
+                FactKind::Landing(choice) => {
+                    said.reports = said.reports.saturating_add(1);
+                    // Nobody chooses to be unknown, and what is exempt rests on no choice.
+                    let Some(choice) = choice.filter(|choice| *choice != Consent::Unknown) else {
+                        continue;
+                    };
+                    let at = (stamp.occurred_at, stamp.id);
+                    if stamp.occurred_at <= self.record.converted_at
+                        && own_consent != Consent::Exempt
+                        && chosen.is_none_or(|last| last < at)
+                    {
+                        chosen = Some(at);
+                        said.consent = choice;
+                    }
+                }
+                FactKind::Activation => {
+                    said.reports = said.reports.saturating_add(1);
+                    said.activated = true;
+                }
+                FactKind::Judgement(reason) => {
+                    let grace = self.terms.flag_grace_ms;
+                    let until = grace.map(|ms| self.record.converted_at.0.saturating_add(ms));
+                    if until.is_none_or(|until| stamp.received_at.0 <= until) {
+                        said.judge(stamp.id, reason);
+                    }
+                }
+            }
+        }
+        said
+    }
+
+    /// Count of distinct events known, by each id of the order and by its click ids: grows with the set.
+    fn count(&self, components: &[Component], identity: &IdentityTrace) -> u64 {
+        let units = |id: &EventId| self.units.get(id).copied().unwrap_or(0);
+        let mut known: u64 = 0;
+        for component in components {
+            let mut one =
+                component.touches.iter().map(units).fold(component.merges, u64::saturating_add);
+            let crowded = identity.crowded.iter().any(|(id, _)| component.ids.contains(id));
+            if component.oversize || crowded {
+                one = one.saturating_add(OVERSIZE_KNOWN);
+            }
+            known = known.saturating_add(one.saturating_mul(component.own));
+        }
+        let clicks = [&self.record.click, &self.record.exempt_click];
+        let clicks = clicks.into_iter().flatten().map(|claim| units(&claim.id));
+        clicks.fold(known, u64::saturating_add)
+    }
+}
+
+/// What was said about one touch.
+struct Said {
+    consent: Consent,
+    judged: Option<Judged>,
+    reports: u32,
+    activated: bool,
+}
+
+impl Said {
+    fn judge(&mut self, id: EventId, reason: &str) {
+        let new = || Judged { count: 0, first: id, reason: reason.to_owned() };
+        let judged = self.judged.get_or_insert_with(new);
+        judged.count = judged.count.saturating_add(1);
+        if id < judged.first {
+            judged.first = id;
+            reason.clone_into(&mut judged.reason);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! A second implementation, by brute force.

@@ -1,0 +1,3 @@
+//! Where evidence and orders are kept.
+
+pub mod memory;
