@@ -40,7 +40,7 @@ pub(crate) struct ConfigArgument {
 
 #[derive(Debug, Args)]
 pub(crate) struct DecideArguments {
-    /// Events: one envelope a line, as on the topics (docs/decide.md).
+    /// Events: one envelope a line, as on the topics (docs/decide-format.md).
     #[arg(long, value_name = "FILE.jsonl")]
     pub(crate) events: PathBuf,
     /// Catalog with the terms.
@@ -59,6 +59,9 @@ pub(crate) struct TraceArguments {
     /// Goal of the order, such as sale; needed if several have this order id.
     #[arg(long, value_name = "NAME")]
     pub(crate) goal: Option<String>,
+    /// The test order of this id, not the real one.
+    #[arg(long)]
+    pub(crate) test: bool,
     /// For whom: ops, manager, or partner NAME, who sees no other partner.
     #[arg(long = "as", value_names = ["READER", "PARTNER"], num_args = 1..=2, default_value = "manager")]
     pub(crate) reader: Vec<String>,
@@ -129,6 +132,15 @@ impl TraceArguments {
         };
         let order = order.ok_or("give the order id, as the merchant sent it")?;
         Ok((reader, order))
+    }
+
+    /// What the admin listener is asked for.
+    pub(crate) fn parameters<'a>(&'a self, order: &'a str) -> Vec<(&'static str, &'a str)> {
+        let mut parameters = vec![("order", order)];
+        parameters.extend(self.program.as_deref().map(|name| ("program", name)));
+        parameters.extend(self.goal.as_deref().map(|name| ("goal", name)));
+        parameters.extend(self.test.then_some(("test", "1")));
+        parameters
     }
 }
 

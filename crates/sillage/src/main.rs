@@ -12,6 +12,7 @@ mod check_config;
 mod cli;
 mod clock;
 mod config;
+mod decide;
 #[cfg(test)]
 mod fresh;
 mod journal;
@@ -21,6 +22,7 @@ mod loss;
 mod node;
 mod serve;
 mod signals;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -78,7 +80,9 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Edge(arguments) => serve::run(&arguments.config, Roles::Edge),
         Command::CheckConfig(arguments) => check_config::run(&arguments.config),
         Command::Keygen(arguments) => keygen::run(arguments),
-        Command::Decide(_) | Command::Trace(_) | Command::Rebuild(_) => {
+        Command::Trace(arguments) => trace::run(&arguments),
+        Command::Decide(arguments) => decide::run(&arguments),
+        Command::Rebuild(_) => {
             anyhow::bail!("not there yet")
         }
     }

@@ -16,6 +16,7 @@ use crate::catalog_file::Source;
 use crate::config::Config;
 use crate::loss;
 use crate::signals::Request;
+use crate::trace;
 
 /// Which roles a node runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,10 @@ impl Node {
                 StreamState::DiskFull => Err("the disk is full".to_owned()),
                 StreamState::Failed => Err("writes fail; a new segment is tried".to_owned()),
                 StreamState::Closed => Err("the log is closed".to_owned()),
+            })
+            .route(trace::ROUTE, {
+                let reader = log.reader().clone();
+                move |query| trace::answer(query, |wanted| trace::in_topic(&reader, wanted))
             })
             .route("/v1/loss", move |_| match serde_json::to_string(&loss.summary()) {
                 Ok(body) => Reply::json(StatusCode::OK, body + "\n"),
