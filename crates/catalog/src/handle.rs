@@ -120,3 +120,86 @@ impl Handle {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use event::Millis;
+
+    use super::{Handle, ReloadError};
+    use crate::import::Format;
+    use crate::record::{State, VersionRecord};
+
+    const TEXT: &str = include_str!("../../../config/minimal-catalog.toml");
+    const NOW: Millis = Millis(1_772_323_200_000);
+
+    fn durable(_: &[VersionRecord]) -> Result<(), std::io::Error> {
+        Ok(())
+    }
+
+    fn loaded() -> Handle {
+        let handle = Handle::new(State::default()).unwrap();
+        let loaded = handle.reload(TEXT, Format::Toml, NOW, durable).unwrap();
+        assert_eq!((loaded.versions, loaded.snapshot.generation()), (3, 3));
+        handle
+    }
+
+    #[test]
+    fn a_good_file_is_in_place_at_once_and_a_reader_keeps_what_it_took() {
+        let handle = loaded();
+        let before = handle.snapshot();
+        let text = TEXT.replace("https://shop.example/", "https://shop.example/new");
+        let loaded = handle.reload(&text, Format::Toml, NOW, durable).unwrap();
+        assert_eq!((loaded.versions, handle.load().generation()), (2, 5));
+        assert_eq!(before.link("first-link").unwrap().destination(), "https://shop.example/");
+        let after = handle.snapshot();
+        assert_eq!(after.link("first-link").unwrap().destination(), "https://shop.example/new");
+    }
+
+    #[test]
+    fn the_same_file_again_records_nothing_and_keeps_the_generation() {
+        let handle = loaded();
+        let never =
+            |_: &[VersionRecord]| -> Result<(), std::io::Error> { panic!("nothing is new") };
+        let loaded = handle.reload(TEXT, Format::Toml, NOW, never).unwrap();
+        assert_eq!((loaded.versions, loaded.snapshot.generation()), (0, 3));
+    }
+
+    #[test]
+    fn a_bad_file_keeps_the_old_snapshot_and_says_why() {
+        let handle = loaded();
+        for bad in
+            ["", "x", &TEXT.replace("EUR", "EURO"), &TEXT.replace("[link.first", "[lnk.first")]
+        {
+            let refused = handle.reload(bad, Format::Toml, NOW, durable).unwrap_err();
+            assert!(matches!(refused, ReloadError::Faults(faults) if !faults.is_empty()), "{bad}");
+            assert_eq!(handle.snapshot().generation(), 3);
+        }
+        assert_eq!(handle.snapshot().program("shop").unwrap().body().currency.as_str(), "EUR");
+    }
+
+    #[test]
+    fn what_could_not_be_made_durable_is_not_in_place() {
+        let handle = loaded();
+        let text = TEXT.replace("My shop", "Our shop");
+        let full = |_: &[VersionRecord]| Err(std::io::Error::other("the disk is full"));
+        let failed = handle.reload(&text, Format::Toml, NOW, full).unwrap_err();
+        assert!(matches!(failed, ReloadError::Failed(crate::Error::Record { .. })));
+        assert_eq!(&*handle.snapshot().program("shop").unwrap().body().title, "My shop");
+        assert_eq!(handle.reload(&text, Format::Toml, NOW, durable).unwrap().versions, 1);
+    }
+
+    #[test]
+    fn another_node_s_records_are_applied_once() {
+        let (one, other) = (Handle::new(State::default()).unwrap(), loaded());
+        let mut records = Vec::new();
+        let keep = |planned: &[VersionRecord]| -> Result<(), std::io::Error> {
+            records.extend_from_slice(planned);
+            Ok(())
+        };
+        one.reload(TEXT, Format::Toml, NOW, keep).unwrap();
+        assert_eq!(other.apply(&records).unwrap().generation(), 3);
+        let fresh = Handle::new(State::default()).unwrap();
+        assert_eq!(fresh.apply(records.iter().chain(&records)).unwrap().generation(), 3);
+        assert!(fresh.apply(&records[2..]).is_ok());
+    }
+}

@@ -18,7 +18,7 @@ pub struct Link {
     pub channel: ChannelName,
     /// Where it leads. May hold macros; otherwise a URL as the WHATWG standard writes it.
     pub destination: Box<str>,
-    /// Where it leads while it is not live; absent: the program's fallback.
+    /// Where it leads while it is not live, without macros; absent: the program's fallback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Box<str>>,
     /// Creative of clicks that name none.

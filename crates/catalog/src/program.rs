@@ -64,6 +64,36 @@ pub struct Program {
     pub terms: Timeline<ProgramTerms>,
 }
 
+impl Program {
+    /// Whether pages of this origin (as browsers write it) may report.
+    #[must_use]
+    pub fn is_site(&self, origin: &str) -> bool {
+        self.sites.iter().any(|site| &**site == origin)
+    }
+
+    /// Whether a deep link may go to this host (as the WHATWG standard writes it) and port (none: the scheme's default
+    /// one).
+    #[must_use]
+    pub fn allows_host(&self, host: &str, port: Option<u16>) -> bool {
+        self.deep_link_hosts.iter().any(|rule| rule.covers(host, port))
+    }
+
+    /// Whether a parameter of the link is passed on to the destination. Names compare without regard to case.
+    #[must_use]
+    pub fn forwards(&self, parameter: &str) -> bool {
+        let is = |name: &str| parameter.eq_ignore_ascii_case(name);
+        if is(&self.landing_parameter) || is("afsrc") {
+            return false;
+        }
+        self.forward_parameters.iter().any(|rule| match rule.strip_suffix('*') {
+            Some(prefix) => parameter
+                .get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix)),
+            None => is(rule),
+        })
+    }
+}
+
 /// Whether a program's links lead to their destinations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -288,4 +318,27 @@ pub struct Segment {
     /// Terms, by time.
     #[serde(default, skip_serializing_if = "Timeline::is_empty")]
     pub terms: Timeline<LevelTerms>,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::import::{Format, snapshot_of};
+
+    #[test]
+    fn a_program_passes_on_what_it_lists_and_never_its_own_parameters() {
+        let text = include_str!("../golden/catalog.toml");
+        let snapshot = snapshot_of(text, Format::Toml, event::Millis(0)).unwrap();
+        let program = snapshot.program("shop").unwrap().body();
+        for listed in ["utm_source", "UTM_Medium", "utm_", "lang", "LANG"] {
+            assert!(program.forwards(listed), "{listed}");
+        }
+        for other in ["utm", "language", "sl_click", "SL_CLICK", "afsrc", "", "xutm_source", "é"] {
+            assert!(!program.forwards(other), "{other}");
+        }
+        assert!(program.allows_host("a.shop.example", None));
+        assert!(program.allows_host("shop.example", Some(8443)));
+        assert!(!program.allows_host("a.shop.example", Some(8443)));
+        assert!(program.is_site("https://shop.example"));
+        assert!(!program.is_site("https://shop.example:8443") && !program.is_site("null"));
+    }
 }

@@ -12,6 +12,9 @@ use crate::link::Link;
 use crate::partner::Partner;
 use crate::program::Program;
 
+#[cfg(test)]
+mod tests;
+
 /// Version of the record format that this crate writes.
 pub const RECORD_FORMAT: u16 = 1;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use event::{ChannelName, LinkName, ProgramName};
 
-use super::program::words;
+use super::program::{plain_url, words};
 use super::section::{Field, LaterKey, Section};
 use crate::destination::{self, NotADestination};
 use crate::limits;
@@ -59,7 +59,7 @@ fn read(section: Section<'_>, landing: &HashMap<&str, &str>) -> Option<Link> {
     let landing_parameter = landing_parameter.unwrap_or("sl_click");
     let url = |field: Field<'_>| checked(&field, landing_parameter);
     let destination = section.required("destination", "\"https://shop.example/\"").and_then(url);
-    let fallback = section.field("fallback").map(url);
+    let fallback = section.field("fallback").map(|field| plain_url(&field, landing_parameter));
     let creative =
         section.field("creative").and_then(|field| field.text(limits::CREATIVE_BYTES_MAX));
     let exempt = section.field("exempt").and_then(|field| field.bool()).unwrap_or(false);

@@ -111,7 +111,8 @@ pub(super) fn title(section: &Section<'_>) -> Option<Box<str>> {
     field.text(limits::TEXT_BYTES_MAX).map(Into::into)
 }
 
-fn plain_url(field: &Field<'_>, landing_parameter: &str) -> Option<Box<str>> {
+/// An address without macros.
+pub(super) fn plain_url(field: &Field<'_>, landing_parameter: &str) -> Option<Box<str>> {
     let text = field.text(usize::MAX)?;
     let checked = destination::check_plain(text, landing_parameter);
     checked
