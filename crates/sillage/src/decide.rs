@@ -63,9 +63,7 @@ fn decide_file(events: &Path, catalog: &Path) -> anyhow::Result<(Vec<Decision>, 
             if faults.is_empty() {
                 let skipped = read.skipped.iter().map(|(kind, count)| {
                     let kind = kind.as_str();
-                    format!(
-                        "{count} events of type {kind} are not read by decisions, and were skipped"
-                    )
+                    format!("skipped, since decisions do not read it: {kind}, {count} times")
                 });
                 return Ok((known.decide(&snapshot), skipped.collect()));
             }
