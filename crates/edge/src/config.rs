@@ -24,6 +24,9 @@ pub struct Config {
     /// Host names that this edge answers for, without port, as in `Host`. Requests for other hosts get 421. 0 to 256;
     /// empty (the default): every host, right behind a proxy that checks it and for a first try.
     pub hosts: Vec<String>,
+    /// Scheme under which browsers reach the edge, `"https"` (default) or `"http"`: the tag reports there. `http` only
+    /// for a try on `localhost`, where browsers take our cookies without TLS.
+    pub public_scheme: Scheme,
     /// Where unknown links lead, an `http` or `https` URL. Default none: they get 404 and one line of text.
     pub unknown_link_url: Option<url::Url>,
     /// Networks of proxies in front of the edge that may tell the client's address and country. 0 to 256; default
@@ -77,6 +80,17 @@ pub enum ForwardedHeader {
     Forwarded,
 }
 
+/// Scheme of the edge's own addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// `http`.
+    Http,
+    /// `https`.
+    #[default]
+    Https,
+}
+
 const fn count(n: u32) -> NonZeroU32 {
     match NonZeroU32::new(n) {
         Some(n) => n,
@@ -91,6 +105,7 @@ impl Default for Config {
             node: "edge".to_owned(),
             cores: 0,
             hosts: Vec::new(),
+            public_scheme: Scheme::default(),
             unknown_link_url: None,
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),

@@ -55,6 +55,11 @@ impl CookieKeys {
         Self { set: set.clone(), macs: set.0.iter().map(mac).collect() }
     }
 
+    /// Whether there is no key, so that no cookie can be signed.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.macs.is_empty()
+    }
+
     fn mac_of(&self, id: KeyId, signed: &[u8]) -> Option<[u8; MAC_BYTES]> {
         let (_, key) = self.macs.iter().find(|(known, _)| *known == id)?;
         blake3::keyed_hash(key, signed).as_bytes().first_chunk().copied()
@@ -234,11 +239,7 @@ fn ours(name: &str) -> Option<&str> {
 }
 
 fn prefix(program: ProgramRef<'_>) -> &'static str {
-    if program.body().cookie.domain.is_some() || program.body().cookie.path_prefix.is_some() {
-        SECURE
-    } else {
-        HOST
-    }
+    if program.body().cookie.domain.is_some() { SECURE } else { HOST }
 }
 
 /// A cookie of ours.
@@ -289,9 +290,10 @@ pub(crate) fn set(headers: &mut HeaderMap, program: ProgramRef<'_>, name: Name, 
     }
 }
 
-/// Expires all our cookies of `program`: the answer to a withdrawal.
-pub(crate) fn expire_all(headers: &mut HeaderMap, program: ProgramRef<'_>) {
-    for name in [Name::Visitor, Name::Click, Name::ExemptClick] {
+/// Expires what rests on consent: the answer to a withdrawal. The cookie of an exempt journey does not rest on it and
+/// stays, since no refusal changes such a journey.
+pub(crate) fn expire(headers: &mut HeaderMap, program: ProgramRef<'_>) {
+    for name in [Name::Visitor, Name::Click] {
         set(headers, program, name, "");
     }
 }

@@ -1,6 +1,8 @@
 //! What a request handler works with: the state of one core, and what all cores share.
 
 use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -13,6 +15,7 @@ use event::{Body, Clock, Code, Envelope, EventId, LaneId, Millis, ProgramName, T
 use eventlog::{Class, Header, Record};
 
 use crate::config::Config;
+use crate::days::{Today, day_of};
 use crate::journal::{Journal, NotDurable, loss_of};
 use crate::keys::Keys;
 use crate::lane::{CoreLane, Holes};
@@ -38,6 +41,7 @@ pub(crate) struct Shared {
     pub days: crate::days::Days,
     pub conversions: crate::conversion::State,
     pub draining: AtomicBool,
+    pub connections: crate::limit::Connections,
     /// Second and count of rejected events in it, for [`REJECTED_PER_SECOND_MAX`].
     rejected: AtomicU64,
 }
@@ -62,6 +66,7 @@ impl Shared {
             days,
             conversions,
             draining: AtomicBool::new(false),
+            connections: crate::limit::Connections::default(),
             rejected: AtomicU64::new(0),
         }
     }
@@ -86,9 +91,12 @@ pub(crate) struct Core {
     pub counts: RefCell<CoreCounts>,
     pub agents: RefCell<crate::agent::Agents>,
     pub addresses: RefCell<crate::address::HashCache>,
-    pub today: RefCell<Option<std::rc::Rc<crate::days::Today>>>,
-    /// Ticks of the housekeeping, the coarse clock of deadlines.
-    pub tick: Cell<u32>,
+    today: RefCell<Option<Rc<Today>>>,
+    /// Where a private block is written and sealed.
+    pub block: RefCell<Vec<u8>>,
+    /// Ticks of the housekeeping, the coarse clock of deadlines. Never 0.
+    pub tick: Rc<Cell<u32>>,
+    pub tags: RefCell<crate::tag::Tags>,
 }
 
 impl std::fmt::Debug for Core {
@@ -124,7 +132,9 @@ impl Core {
             agents: RefCell::default(),
             addresses: RefCell::default(),
             today: RefCell::default(),
-            tick: Cell::new(0),
+            block: RefCell::default(),
+            tick: Rc::new(Cell::new(1)),
+            tags: RefCell::default(),
         }
     }
 
@@ -142,6 +152,25 @@ impl Core {
     /// The keys.
     pub(crate) fn keys(&self) -> arc_swap::Guard<Arc<Keys>> {
         self.shared.keys.load()
+    }
+
+    /// The keys of the day of `at`.
+    pub(crate) fn today(&self, at: Millis) -> Rc<Today> {
+        let day = day_of(at);
+        let mut today = self.today.borrow_mut();
+        match &*today {
+            Some(known) if known.day == day => Rc::clone(known),
+            _ => {
+                let fresh = Rc::new(self.shared.days.of(day, at));
+                *today = Some(Rc::clone(&fresh));
+                fresh
+            }
+        }
+    }
+
+    /// Whether an address is on the operator's list of data centers.
+    pub(crate) fn is_datacenter(&self, address: IpAddr) -> bool {
+        self.shared.config.datacenter_networks.iter().any(|net| net.contains(&address))
     }
 
     /// The id of the next event of this core.
@@ -205,7 +234,11 @@ impl Core {
     }
 
     /// Counts a refusal and, unless there are too many, makes it an event on `events.rejected`.
-    pub(crate) fn reject(&self, refusal: &Refusal<'_>, received_at: Millis) -> Option<EventId> {
+    pub(crate) fn reject(
+        &self,
+        refusal: &Refusal<'_>,
+        received_at: Millis,
+    ) -> Option<(EventId, Recorded)> {
         self.shared.metrics.rejected(refusal.code);
         if !self.shared.may_record_rejection(self.now()) {
             self.shared.metrics.rejected_counted_only.increment(1);
@@ -229,16 +262,11 @@ impl Core {
             key: id.to_string(),
             body: Body::Rejected(body),
         };
-        if self.enqueue_envelope(
-            Topic::Rejected,
-            Class::Click,
-            &envelope,
-            id.to_string().as_bytes(),
-        ) == Recorded::Queued
-        {
+        let recorded = self.enqueue_envelope(Topic::Rejected, Class::Click, &envelope, &id.text());
+        if recorded == Recorded::Queued {
             self.shared.metrics.accepted(Kind::Rejected, 1);
         }
-        Some(id)
+        Some((id, recorded))
     }
 
     /// Gives an envelope to the journal, without waiting.

@@ -30,6 +30,12 @@ impl Flags {
         Self(self.0 | other.0)
     }
 
+    /// The set without a flag.
+    #[must_use]
+    pub(crate) const fn without(self, flag: Flag) -> Self {
+        Self(self.0 & !(1 << flag as u32))
+    }
+
     /// Whether there is none.
     pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0

@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use event::Topic;
 use event::body::LossReason;
-use eventlog::{Class, CommitError, Header, Record, Refused};
+use eventlog::{Appender, Class, CommitError, Header, Log, Record, Refused};
 
 /// The edge's journal. Both calls never block.
 pub trait Journal: Send + Sync + 'static {
@@ -74,6 +74,64 @@ pub const fn loss_of(refused: Refused) -> LossReason {
         Refused::DiskFull(_) => LossReason::DiskFull,
         Refused::Oversize(_) => LossReason::Abandoned,
         _ => LossReason::JournalFailed,
+    }
+}
+
+/// The event log as the edge's journal.
+#[derive(Debug)]
+pub struct LogJournal {
+    touches: Appender,
+    conversions: Appender,
+    rejected: Appender,
+    node: Appender,
+}
+
+impl LogJournal {
+    /// Starts the writers of the topics that the edge writes.
+    ///
+    /// # Errors
+    /// A writer's thread cannot be started.
+    pub fn new(log: &Log) -> Result<Self, eventlog::Error> {
+        Ok(Self {
+            touches: log.appender(Topic::Touches)?,
+            conversions: log.appender(Topic::Conversions)?,
+            rejected: log.appender(Topic::Rejected)?,
+            node: log.appender(Topic::Node)?,
+        })
+    }
+
+    fn of(&self, topic: Topic) -> Result<&Appender, Refused> {
+        match topic {
+            Topic::Touches => Ok(&self.touches),
+            Topic::Conversions => Ok(&self.conversions),
+            Topic::Rejected => Ok(&self.rejected),
+            Topic::Node => Ok(&self.node),
+            Topic::Unique | Topic::Duplicate | Topic::Attributed | Topic::Catalog => {
+                Err(Refused::Closed(topic)) // other stages write these
+            }
+        }
+    }
+}
+
+impl Journal for LogJournal {
+    fn enqueue(
+        &self,
+        topic: Topic,
+        class: Class,
+        header: Header,
+        write: &mut dyn FnMut(&mut Vec<u8>),
+    ) -> Result<(), Refused> {
+        self.of(topic)?.enqueue_with(class, header, write)
+    }
+
+    fn durable(&self, topic: Topic, class: Class, records: Vec<Record>) -> Durable {
+        let appended = self.of(topic).and_then(|appender| appender.append_durable(class, &records));
+        Box::pin(async move {
+            match appended {
+                Ok(durable) => durable.await.map_err(NotDurable::Commit),
+                Err(refused) => Err(NotDurable::Refused(refused)),
+            }
+        })
     }
 }
 

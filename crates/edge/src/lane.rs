@@ -108,6 +108,11 @@ impl CoreLane {
     pub(crate) fn take_ended(&mut self) -> Vec<(LaneId, Sequence)> {
         std::mem::take(&mut self.ended)
     }
+
+    /// What could not be announced.
+    pub(crate) fn put_back_ended(&mut self, ended: Vec<(LaneId, Sequence)>) {
+        self.ended.extend(ended);
+    }
 }
 
 /// The record that announces a lane.

@@ -11,30 +11,42 @@
 //!
 //! This crate does not deduplicate, does not attribute and keeps no state of visitors or orders.
 
-#![allow(dead_code, reason = "the server that calls the handlers lands next")]
-
 mod address;
 pub mod agent;
+mod click;
 mod config;
+mod connection;
 mod consent;
 mod conversion;
 mod cookie;
 mod core;
+mod cors;
 mod days;
 mod error;
 mod evidence;
 mod flags;
+mod frames;
+mod gate;
+mod impression;
 mod journal;
+mod json;
 mod keys;
+mod landing;
 mod lane;
+mod limit;
 mod metrics;
 mod query;
 mod random;
 mod recent;
+mod redirect;
 mod request;
 mod response;
+mod serve;
+mod server;
 pub mod tag;
 mod tcf;
+mod touch;
+mod visit;
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,11 +54,12 @@ use std::sync::Arc;
 use event::Clock;
 use event::keys::KeyFile;
 
-pub use config::{Config, ForwardedHeader};
+pub use config::{Config, ForwardedHeader, Scheme};
 pub use conversion::Config as ConversionConfig;
 pub use error::{Error, ErrorKind};
-pub use journal::{Durable, Journal, NotDurable, loss_of};
+pub use journal::{Durable, Journal, LogJournal, NotDurable, loss_of};
 pub use metrics::METRICS;
+pub use server::Edge;
 
 /// What the edge is built on.
 #[derive(Clone)]

@@ -147,8 +147,6 @@ labels! {
         HeaderFields = "header_fields",
         /// Too many header bytes.
         HeaderBytes = "header_bytes",
-        /// `Content-Encoding` that we do not read.
-        ContentEncoding = "content_encoding",
     }
 }
 

@@ -74,10 +74,16 @@ impl DaySeal {
     /// [`SealFault`] if the cipher refuses (a block beyond 256 GiB).
     pub fn seal(&self, id: EventId, block: &Private<'_>) -> Result<Sealed, SealFault> {
         let mut bytes = serde_json::to_vec(block).map_err(|_| SealFault)?;
-        self.cipher
-            .encrypt_in_place(&nonce(id), id.as_bytes(), &mut bytes)
-            .map_err(|_| SealFault)?;
+        self.seal_json(id, &mut bytes)?;
         Ok(Sealed { day: self.day, sealed: BASE64URL_NOPAD.encode(&bytes) })
+    }
+
+    /// Encrypts `json`, the block of event `id` as JSON text, in place: for a caller that writes text itself.
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    pub fn seal_json(&self, id: EventId, json: &mut Vec<u8>) -> Result<(), SealFault> {
+        self.cipher.encrypt_in_place(&nonce(id), id.as_bytes(), json).map_err(|_| SealFault)
     }
 
     /// Opens a block of event `id`.

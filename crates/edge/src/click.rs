@@ -1,0 +1,331 @@
+//! `GET|HEAD /c/{link}`: the click redirect. Never waits for anything.
+
+use catalog::{LinkRef, Unavailable};
+use event::body::EventType;
+use event::token::Claim;
+use event::{ClickId, Code, Flag, VisitorId, VisitorTag};
+use eventlog::Class;
+use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY};
+use http::{Method, StatusCode};
+
+use crate::consent::{self, Effect, Page, Signals, Verdict};
+use crate::cookie::{self, Cookies, FoundVisitor, VisitorCookie};
+use crate::core::{Core, Refusal};
+use crate::flags::Flags;
+use crate::keys::Keys;
+use crate::metrics::{Endpoint, Fallback, Kind};
+use crate::query::{DeepLink, Pair, Query};
+use crate::redirect::{Target, deep_link};
+use crate::request::Head;
+use crate::response::{self, Recorded, Reply};
+use crate::touch::{LinkParameters, TouchEvent};
+use crate::visit::Visit;
+
+static ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
+
+/// Answers a click.
+pub(crate) fn click(core: &Core, head: &Head, name: &str) -> Reply {
+    let Some(catalog) = core.catalog() else { return no_catalog() };
+    let query = Query::parse(head.query(), DeepLink::TakesRest);
+    let Some(link) = catalog.link(name) else { return unknown(core, head) };
+    let parameters = LinkParameters::read(&query);
+    let visit = Visit::read(core, &head.headers);
+    let click =
+        Click { core, head, link, query: query.pairs(), parameters: &parameters, visit: &visit };
+    if head.method == Method::HEAD { click.head() } else { click.get() }
+}
+
+fn no_catalog() -> Reply {
+    let mut reply = response::no_store(StatusCode::SERVICE_UNAVAILABLE);
+    response::retry_after(reply.headers_mut(), 1);
+    reply
+}
+
+fn unknown(core: &Core, head: &Head) -> Reply {
+    let mut reply = match &core.shared.config.unknown_link_url {
+        Some(url) => redirect(url.as_str().as_bytes().to_vec(), None),
+        None => response::text(StatusCode::NOT_FOUND, "There is no such link.\n"),
+    };
+    if head.method == Method::HEAD {
+        core.shared.metrics.accepted(Kind::Head, 1);
+        return reply;
+    }
+    core.shared.metrics.fallback(Fallback::UnknownLink);
+    refuse_unknown(core, head, EventType::Click, Endpoint::Click, &mut reply);
+    reply
+}
+
+/// Makes the rejected event of a touch on a link that does not exist.
+pub(crate) fn refuse_unknown(
+    core: &Core,
+    head: &Head,
+    event_type: EventType,
+    endpoint: Endpoint,
+    reply: &mut Reply,
+) {
+    let refusal = Refusal {
+        code: Code::UnknownLink,
+        endpoint,
+        event_type: Some(event_type),
+        field: Some("link"),
+        message: "there is no such link",
+        sent: Some(head.path()),
+        program: None,
+        test: false,
+    };
+    if let Some((id, recorded)) = core.reject(&refusal, head.received_at) {
+        response::mark_recorded(reply.headers_mut(), id, recorded);
+    }
+}
+
+/// A 302. The location is made of encoded parts; should it hold a byte that no header may carry, the answer is 404.
+fn redirect(location: Vec<u8>, policy: Option<&'static str>) -> Reply {
+    let Ok(location) = HeaderValue::from_maybe_shared(bytes::Bytes::from(location)) else {
+        return response::no_store(StatusCode::NOT_FOUND);
+    };
+    let mut reply = response::empty(StatusCode::FOUND);
+    let headers = reply.headers_mut();
+    headers.reserve(12);
+    headers.insert(LOCATION, location);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let policy = policy.unwrap_or("strict-origin-when-cross-origin");
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static(policy));
+    headers.insert(ROBOTS.clone(), HeaderValue::from_static("noindex, nofollow"));
+    reply
+}
+
+struct Click<'a> {
+    core: &'a Core,
+    head: &'a Head,
+    link: LinkRef<'a>,
+    query: &'a [Pair<'a>],
+    parameters: &'a LinkParameters<'a>,
+    visit: &'a Visit<'a>,
+}
+
+/// Who the visitor is, as far as consent lets us know.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    id: Option<VisitorId>,
+    tag: Option<VisitorTag>,
+    /// The cookie must be set (again).
+    renew: bool,
+}
+
+impl Click<'_> {
+    fn target<'t>(&'t self, click_id: Option<&'t ClickId>) -> Target<'t> {
+        Target {
+            link: self.link,
+            click_id,
+            parameters: self.parameters,
+            query: self.query,
+            country: self.head.client.country(),
+            agent: self.visit.agent,
+            at: self.head.received_at,
+            random: 0,
+        }
+    }
+
+    fn policy(&self) -> Option<&'static str> {
+        Some(self.link.program().body().referrer_policy.as_str())
+    }
+
+    /// The same status and a location without click id; nothing is minted or set.
+    fn head(&self) -> Reply {
+        let keys = self.core.keys();
+        self.core.shared.metrics.accepted(Kind::Head, 1);
+        let target = self.target(None);
+        let location = if self.link.unavailable(self.head.received_at).is_some() {
+            target.fallback()
+        } else {
+            let deep = deep_link(&keys, self.link, self.parameters, self.head.received_at);
+            target.location(deep.ok().flatten().as_ref())
+        };
+        redirect(location, self.policy())
+    }
+
+    fn get(&self) -> Reply {
+        let (core, link, parameters) = (self.core, self.link, self.parameters);
+        let keys = core.keys();
+        let now = self.head.received_at;
+        let cookies = Cookies::read(&self.head.headers);
+        let found = cookies.visitor(&keys.cookies, link.program(), now);
+        let verdict = self.consent(&cookies, found);
+        let mut flags = parameters.flags.with(self.visit.flags).with(verdict.flags);
+        flags.set_if(found.bad_mac, Flag::CookieBadMac);
+        flags.set_if(core.is_datacenter(self.head.client.address), Flag::Datacenter);
+
+        let unavailable = link.unavailable(now);
+        let deep = match unavailable {
+            Some(reason) => {
+                flags.set(reason.flag());
+                core.shared.metrics.fallback(fallback(reason));
+                None
+            }
+            None => deep_link(&keys, link, parameters, now).unwrap_or_else(|_fault| {
+                flags.set(Flag::DeeplinkRefused);
+                core.shared.metrics.fallback(Fallback::DeepLink);
+                None
+            }),
+        };
+        let known = self.visitor(&keys, verdict, found, unavailable.is_none());
+        let id = core.mint(now);
+        let click_id = self.click_id(&keys, verdict, known, id, unavailable.is_none());
+        let target = self.target(click_id.as_ref());
+        let location = match unavailable {
+            Some(_) => target.fallback(),
+            None => target.location(deep.as_ref()),
+        };
+        let mut reply = redirect(location, self.policy());
+        if let Some(click_id) = &click_id
+            && !self.visit.is_stuffing()
+            && (cookies.is_empty() || cookies.room_for(link.program()))
+        {
+            self.set_cookies(&mut reply, &keys, verdict, known, click_id);
+        }
+        let deep_link_host = deep.as_ref().and_then(|url| url.host_str());
+        let recorded = self.record(id, flags, verdict, known.tag, deep_link_host);
+        response::mark_recorded(reply.headers_mut(), id, recorded);
+        reply
+    }
+
+    fn consent(&self, cookies: &Cookies<'_>, found: FoundVisitor) -> Verdict {
+        let program = self.link.program();
+        // The visitor cookie is shared by the programs of this host; the click cookie tells for which one it speaks.
+        let remembered = found.cookie.filter(|_| cookies.click(program).is_some());
+        let signals = Signals {
+            exempt: self.link.is_exempt(),
+            choice: self.parameters.consent,
+            cookie: remembered.map(|cookie| cookie.consent),
+            gdpr: self.parameters.gdpr,
+            tc_string: self.parameters.gdpr_consent,
+            gpc: self.visit.gpc,
+            dnt: self.visit.dnt,
+            page: Page::Partner,
+        };
+        consent::evaluate(&program.body().consent, &signals)
+    }
+
+    fn visitor(&self, keys: &Keys, verdict: Verdict, found: FoundVisitor, live: bool) -> Known {
+        if verdict.effect != Effect::All {
+            return Known::default();
+        }
+        let program = self.link.program();
+        let fresh = || {
+            let may = live && !self.visit.is_stuffing() && !keys.cookies.is_empty();
+            if may { self.core.random.borrow_mut().bytes().map(VisitorId) } else { None }
+        };
+        let (id, renew) = match found.cookie {
+            Some(cookie) => {
+                let half_ms = cookie::max_age_seconds(program) * 500;
+                let old = self.head.received_at.since(cookie.issued) > half_ms;
+                (Some(cookie.id), old || cookie.consent != verdict.state)
+            }
+            None => (fresh(), true),
+        };
+        Known { id, tag: id.map(|id| VisitorTag::of(program.name(), id)), renew }
+    }
+
+    fn click_id(
+        &self,
+        keys: &Keys,
+        verdict: Verdict,
+        known: Known,
+        id: event::EventId,
+        live: bool,
+    ) -> Option<ClickId> {
+        if verdict.effect == Effect::CountOnly || !live {
+            return None;
+        }
+        let claim = Claim {
+            consent: verdict.state,
+            test: self.parameters.test,
+            prefetch: self.visit.ahead,
+            program: self.link.program().id(),
+            partner: self.link.partner().map(|partner| partner.id()),
+            link: self.link.id(),
+            id,
+            visitor: known.tag,
+        };
+        keys.clicks.mint(&claim, self.head.received_at).ok()
+    }
+
+    fn set_cookies(
+        &self,
+        reply: &mut Reply,
+        keys: &Keys,
+        verdict: Verdict,
+        known: Known,
+        click_id: &ClickId,
+    ) {
+        let program = self.link.program();
+        let headers = reply.headers_mut();
+        match verdict.effect {
+            Effect::All => {
+                if let Some(id) = known.id.filter(|_| known.renew) {
+                    let issued = self.head.received_at;
+                    let cookie = VisitorCookie { id, issued, consent: verdict.state };
+                    if let Some(value) = keys.cookies.write(&cookie, issued) {
+                        cookie::set(headers, program, cookie::Name::Visitor, &value);
+                    }
+                }
+                cookie::set(headers, program, cookie::Name::Click, click_id.as_str());
+            }
+            Effect::ExemptOnly => {
+                cookie::set(headers, program, cookie::Name::ExemptClick, click_id.as_str());
+            }
+            Effect::ClickIdOnly | Effect::CountOnly => {}
+        }
+    }
+
+    fn record(
+        &self,
+        id: event::EventId,
+        flags: Flags,
+        verdict: Verdict,
+        visitor: Option<VisitorTag>,
+        deep_link_host: Option<&str>,
+    ) -> Recorded {
+        let core = self.core;
+        let count_only = verdict.effect == Effect::CountOnly;
+        let mut block = core.block.borrow_mut();
+        let (day, address_hash) = if count_only {
+            (None, None)
+        } else {
+            self.visit.seal(core, self.head, id, &mut block)
+        };
+        let event = TouchEvent {
+            id,
+            event_type: EventType::Click,
+            link: self.link,
+            visitor,
+            flags,
+            consent: verdict.state,
+            count_only,
+            parameters: self.parameters,
+            deep_link_host,
+            country: self.head.client.country(),
+            agent: self.visit.agent,
+            referrer: self.visit.referrer.as_deref(),
+            address_hash,
+            private: day.map(|day| (day, &**block)),
+        };
+        let recorded = event.enqueue(core, Class::Click);
+        let metrics = &core.shared.metrics;
+        if recorded == Recorded::Queued {
+            metrics.accepted(Kind::Click, 1);
+        }
+        metrics.flagged(flags);
+        metrics.consent(verdict.state);
+        recorded
+    }
+}
+
+const fn fallback(reason: Unavailable) -> Fallback {
+    match reason {
+        Unavailable::ProgramPaused => Fallback::Paused,
+        Unavailable::PartnerEnded => Fallback::PartnerEnded,
+        Unavailable::Disabled => Fallback::Disabled,
+        Unavailable::Expired => Fallback::Expired,
+    }
+}

@@ -1,0 +1,292 @@
+//! Where a click leads: the stored destination or an allowed deep link, macros filled in, our parameters set last.
+
+use catalog::destination::{Macro, Piece, pieces};
+use catalog::{LinkRef, ProgramRef};
+use data_encoding::BASE64URL_NOPAD;
+use event::{ClickId, Millis};
+use subtle::ConstantTimeEq;
+use url::Url;
+
+use crate::agent::Agent;
+use crate::keys::{Keys, hmac_cut};
+use crate::query::Pair;
+use crate::touch::{LinkParameters, device};
+
+/// Longest `Location`, in bytes; above it the listed parameters are left out.
+pub(crate) const LOCATION_BYTES_MAX: usize = 8192;
+/// The stand-down marker for coupon extensions.
+const STAND_DOWN: &str = "afsrc";
+
+/// What a location is made of.
+#[derive(Debug)]
+pub(crate) struct Target<'a> {
+    pub link: LinkRef<'a>,
+    pub click_id: Option<&'a ClickId>,
+    pub parameters: &'a LinkParameters<'a>,
+    pub query: &'a [Pair<'a>],
+    pub country: Option<&'a str>,
+    pub agent: Agent,
+    pub at: Millis,
+    pub random: u64,
+}
+
+/// Why a deep link was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeepLinkFault {
+    /// It is no WHATWG URL.
+    NotAUrl,
+    /// Scheme other than http and https.
+    Scheme,
+    /// It carries a user or password.
+    UserInfo,
+    /// Its host and port are not on the list, and it is not signed.
+    Host,
+    /// Its signature is wrong or expired.
+    Signature,
+}
+
+/// The deep link of a click, checked and written anew.
+pub(crate) fn deep_link(
+    keys: &Keys,
+    link: LinkRef<'_>,
+    parameters: &LinkParameters<'_>,
+    now: Millis,
+) -> Result<Option<Url>, DeepLinkFault> {
+    let Some(to) = parameters.to.filter(|to| !to.is_empty()) else { return Ok(None) };
+    // Browsers drop tabs and line ends inside URLs; nothing legitimate carries them.
+    if to.bytes().any(|b| b.is_ascii_control()) {
+        return Err(DeepLinkFault::NotAUrl);
+    }
+    let url = Url::parse(to).map_err(|_| DeepLinkFault::NotAUrl)?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(DeepLinkFault::Scheme);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(DeepLinkFault::UserInfo);
+    }
+    let host = url.host_str().ok_or(DeepLinkFault::NotAUrl)?;
+    let port = url.port();
+    let program = link.program();
+    if program.body().deep_link_hosts.iter().any(|rule| rule.covers(host, port)) {
+        return Ok(Some(url));
+    }
+    match (parameters.tsig, parameters.texp) {
+        (None, _) => Err(DeepLinkFault::Host),
+        (Some(tsig), texp) => {
+            // The signature stands for the host, not for the port: only default ports are followed by it.
+            if port.is_none() && signed(keys, link, to, texp, tsig, now) {
+                Ok(Some(url))
+            } else {
+                Err(DeepLinkFault::Signature)
+            }
+        }
+    }
+}
+
+/// `tsig` = base64url of the first 16 bytes of HMAC-SHA256(link, LF, to, LF, texp) under one of the program's link keys;
+/// `texp`, Unix seconds, is required and not yet reached.
+fn signed(
+    keys: &Keys,
+    link: LinkRef<'_>,
+    to: &str,
+    texp: Option<&str>,
+    tsig: &str,
+    now: Millis,
+) -> bool {
+    let Some(texp) = texp.filter(|texp| texp.len() <= 12) else { return false };
+    let Ok(expires) = texp.parse::<u32>() else { return false };
+    let Ok(given) = BASE64URL_NOPAD.decode(tsig.as_bytes()) else { return false };
+    let program = link.program();
+    let message = [link.name(), "\n", to, "\n", texp].concat();
+    let mut right = false;
+    for secret in keys.link(program.name(), &program.body().link_keys) {
+        right |= bool::from(hmac_cut::<16>(secret, message.as_bytes()).ct_eq(&given));
+    }
+    right && now < Millis(i64::from(expires) * 1000)
+}
+
+impl Target<'_> {
+    /// The `Location` of a click that leads to the link's destination or to `deep_link`.
+    pub(crate) fn location(&self, deep_link: Option<&Url>) -> Vec<u8> {
+        let full = self.build(deep_link, true);
+        if full.len() <= LOCATION_BYTES_MAX {
+            return full;
+        }
+        let short = self.build(deep_link, false);
+        if short.len() <= LOCATION_BYTES_MAX { short } else { self.build(None, false) }
+    }
+
+    /// The `Location` of a click on a link that is not available: as stored, without click id.
+    pub(crate) fn fallback(&self) -> Vec<u8> {
+        self.link.fallback().as_bytes().to_vec()
+    }
+
+    fn build(&self, deep_link: Option<&Url>, listed: bool) -> Vec<u8> {
+        let mut out = Vec::with_capacity(384);
+        let program = self.link.program();
+        let fragment = match deep_link {
+            Some(url) => self.without_reserved(url, program, &mut out),
+            None => self.fill(self.link.destination(), &mut out),
+        };
+        let mut more = Parameters { has_query: memchr::memchr(b'?', &out).is_some(), out };
+        if listed {
+            self.listed(program, &mut more);
+        }
+        if let Some(id) = self.click_id {
+            more.set(&program.body().landing_parameter, id.as_str());
+        }
+        if program.body().afsrc {
+            more.set(STAND_DOWN, "1");
+        }
+        let mut out = more.out;
+        out.extend_from_slice(&fragment);
+        out
+    }
+
+    /// Fills macros into a stored destination; gives back its fragment with its `#`.
+    fn fill(&self, destination: &str, out: &mut Vec<u8>) -> Vec<u8> {
+        let mut fragment: Option<Vec<u8>> = None;
+        for piece in pieces(destination) {
+            match piece {
+                Piece::Text(text) => match (&mut fragment, text.split_once('#')) {
+                    (Some(fragment), _) => fragment.extend_from_slice(text.as_bytes()),
+                    (None, None) => out.extend_from_slice(text.as_bytes()),
+                    (None, Some((before, after))) => {
+                        out.extend_from_slice(before.as_bytes());
+                        let mut begun = vec![b'#'];
+                        begun.extend_from_slice(after.as_bytes());
+                        fragment = Some(begun);
+                    }
+                },
+                Piece::Macro(name) => self.value(name, fragment.as_mut().unwrap_or(out)),
+            }
+        }
+        fragment.unwrap_or_default()
+    }
+
+    fn value(&self, name: Macro, out: &mut Vec<u8>) {
+        let parameters = self.parameters;
+        match name {
+            Macro::ClickId => encode(self.click_id.map_or("", ClickId::as_str), out),
+            Macro::PartnerId => {
+                encode(self.link.partner().map_or("", |partner| partner.name().as_str()), out);
+            }
+            Macro::ProgramId => encode(self.link.program().name().as_str(), out),
+            Macro::LinkId => encode(self.link.name(), out),
+            Macro::CreativeId => {
+                encode(
+                    parameters.creative.or_else(|| self.link.creative()).unwrap_or_default(),
+                    out,
+                );
+            }
+            Macro::SubId(n) => {
+                let sub = usize::from(n).checked_sub(1).and_then(|at| parameters.subs.get(at));
+                encode(sub.copied().flatten().unwrap_or_default(), out);
+            }
+            Macro::PartnerClickId => encode(parameters.pcid.unwrap_or_default(), out),
+            Macro::Country => encode(self.country.unwrap_or_default(), out),
+            Macro::Device => encode(device(self.agent.device), out),
+            Macro::Os => encode(self.agent.os.as_str(), out),
+            Macro::Ts => encode(&self.at.rfc3339(), out),
+            Macro::Unix => {
+                out.extend_from_slice(
+                    itoa::Buffer::new().format(self.at.0.div_euclid(1000)).as_bytes(),
+                );
+            }
+            Macro::Rand => {
+                out.extend_from_slice(itoa::Buffer::new().format(self.random).as_bytes())
+            }
+        }
+    }
+
+    /// A deep link without the parameters that are ours; gives back its fragment with its `#`.
+    fn without_reserved(&self, url: &Url, program: ProgramRef<'_>, out: &mut Vec<u8>) -> Vec<u8> {
+        let text = url.as_str();
+        let (text, fragment) = match text.split_once('#') {
+            Some((text, fragment)) => (text, [b"#", fragment.as_bytes()].concat()),
+            None => (text, Vec::new()),
+        };
+        let Some((path, query)) = text.split_once('?') else {
+            out.extend_from_slice(text.as_bytes());
+            return fragment;
+        };
+        out.extend_from_slice(path.as_bytes());
+        let mut mark = b'?';
+        for pair in query.split('&') {
+            if reserved(&name_of(pair), program) {
+                continue;
+            }
+            out.push(mark);
+            mark = b'&';
+            out.extend_from_slice(pair.as_bytes());
+        }
+        fragment
+    }
+
+    /// Appends the parameters of the link that the program lists and the destination does not have.
+    fn listed(&self, program: ProgramRef<'_>, more: &mut Parameters) {
+        let patterns = &program.body().forward_parameters;
+        for pair in self.query {
+            let name = &*pair.name;
+            let is_listed = patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+                Some(prefix) => name.starts_with(prefix),
+                None => name == &**pattern,
+            });
+            if is_listed && !reserved(name, program) && !more.has(name) {
+                more.set(name, &pair.value);
+            }
+        }
+    }
+}
+
+/// The decoded name of a raw pair, in lower case.
+fn name_of(pair: &str) -> String {
+    let name = pair.split('=').next().unwrap_or_default().replace('+', " ");
+    percent_encoding::percent_decode_str(&name).decode_utf8_lossy().to_ascii_lowercase()
+}
+
+fn reserved(name: &str, program: ProgramRef<'_>) -> bool {
+    name.eq_ignore_ascii_case(&program.body().landing_parameter) || name == STAND_DOWN
+}
+
+struct Parameters {
+    out: Vec<u8>,
+    has_query: bool,
+}
+
+impl Parameters {
+    fn set(&mut self, name: &str, value: &str) {
+        match self.out.last() {
+            Some(b'?' | b'&') if self.has_query => {}
+            _ => self.out.push(if self.has_query { b'&' } else { b'?' }),
+        }
+        self.has_query = true;
+        encode(name, &mut self.out);
+        self.out.push(b'=');
+        encode(value, &mut self.out);
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let text = std::str::from_utf8(&self.out).unwrap_or_default();
+        let query = text.split_once('?').map_or("", |(_, query)| query);
+        query.split('&').any(|pair| !pair.is_empty() && name_of(pair) == name)
+    }
+}
+
+/// Percent-encodes everything that is not unreserved (RFC 3986, 2.3): right in a path, a query and a fragment.
+pub(crate) fn encode(text: &str, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(byte);
+        } else {
+            out.push(b'%');
+            for nibble in [byte >> 4, byte & 15] {
+                out.push(HEX.get(usize::from(nibble)).copied().unwrap_or(b'0'));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,312 @@
+//! A click or impression on its way into the journal: what was seen of it, written straight into the queue's buffer.
+
+use catalog::LinkRef;
+use data_encoding::BASE64URL_NOPAD;
+use event::body::touch::{DeviceClass, SUB_IDS_MAX};
+use event::topic::KeyHash;
+use event::{Consent, EventId, EventType, Millis, Topic, VisitorTag};
+use eventlog::{Class, Header};
+
+use crate::address::AddressHash;
+use crate::agent::Agent;
+use crate::core::Core;
+use crate::evidence::cut;
+use crate::flags::Flags;
+use crate::json;
+use crate::query::Query;
+use crate::response::Recorded;
+
+/// Longest sub id and partner's click id, in bytes.
+pub(crate) const SUB_ID_BYTES_MAX: usize = 255;
+/// Longest creative, in bytes.
+const CREATIVE_BYTES_MAX: usize = 64;
+/// Longest user agent kept in the private block, in bytes.
+const AGENT_BYTES_MAX: usize = 1024;
+/// Longest referrer kept in the private block, in bytes.
+const REFERRER_BYTES_MAX: usize = 2048;
+/// Longest referrer host, in bytes.
+const HOST_BYTES_MAX: usize = 253;
+
+/// The parameters of a link, by our names; aliases are resolved.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LinkParameters<'q> {
+    pub subs: [Option<&'q str>; SUB_IDS_MAX as usize],
+    pub to: Option<&'q str>,
+    pub texp: Option<&'q str>,
+    pub tsig: Option<&'q str>,
+    pub pcid: Option<&'q str>,
+    pub creative: Option<&'q str>,
+    pub consent: Option<&'q str>,
+    pub gdpr: Option<&'q str>,
+    pub gdpr_consent: Option<&'q str>,
+    pub test: bool,
+    pub flags: Flags,
+}
+
+/// What a name on a link means; `0` to `9` are the sub ids.
+enum Field {
+    Sub(u8),
+    To,
+    Texp,
+    Tsig,
+    Pcid,
+    Creative,
+    Consent,
+    Gdpr,
+    GdprConsent,
+    Test,
+}
+
+/// The always aliases of links (`conventions.md`, §1).
+fn field(name: &str) -> Option<Field> {
+    Some(match name {
+        "s1" | "sub1" | "subid1" | "sharedid" | "aff_sub" | "eff_sub1" | "u1" | "epi"
+        | "clickref" | "pref1" => Field::Sub(0),
+        "s2" | "sub2" | "subid2" | "aff_sub2" | "eff_sub2" | "epi2" | "clickref2" | "pref2" => {
+            Field::Sub(1)
+        }
+        "s3" | "sub3" | "subid3" | "aff_sub3" | "clickref3" | "pref3" => Field::Sub(2),
+        "s4" | "sub4" | "subid4" | "aff_sub4" | "clickref4" | "pref4" => Field::Sub(3),
+        "s5" | "sub5" | "subid5" | "aff_sub5" | "clickref5" | "pref5" => Field::Sub(4),
+        "s6" | "sub6" | "subid6" | "clickref6" | "pref6" => Field::Sub(5),
+        "s7" | "sub7" | "subid7" => Field::Sub(6),
+        "s8" | "sub8" | "subid8" => Field::Sub(7),
+        "s9" | "sub9" | "subid9" => Field::Sub(8),
+        "s10" | "sub10" | "subid10" => Field::Sub(9),
+        "to" | "url" | "ued" | "destination" | "murl" => Field::To,
+        "texp" => Field::Texp,
+        "tsig" => Field::Tsig,
+        "pcid" | "partner_click_id" | "externalid" => Field::Pcid,
+        "creative" => Field::Creative,
+        "consent" | "cons" => Field::Consent,
+        "gdpr" => Field::Gdpr,
+        "gdpr_consent" => Field::GdprConsent,
+        "test" => Field::Test,
+        _ => return None,
+    })
+}
+
+impl<'q> LinkParameters<'q> {
+    /// Reads the parameters. Of two names of one field the first one counts.
+    pub(crate) fn read(query: &'q Query<'_>) -> Self {
+        let mut found = Self { flags: query.flags(), ..Self::default() };
+        for pair in query.pairs() {
+            let Some(field) = field(&pair.name) else { continue };
+            let value = &*pair.value;
+            let flags = &mut found.flags;
+            let slot = match field {
+                Field::Sub(n) => match found.subs.get_mut(usize::from(n)) {
+                    Some(slot) => slot,
+                    None => continue,
+                },
+                Field::To => &mut found.to,
+                Field::Texp => &mut found.texp,
+                Field::Tsig => &mut found.tsig,
+                Field::Pcid => &mut found.pcid,
+                Field::Creative => &mut found.creative,
+                Field::Consent => &mut found.consent,
+                Field::Gdpr => &mut found.gdpr,
+                Field::GdprConsent => &mut found.gdpr_consent,
+                Field::Test => {
+                    found.test |= value == "1" || value.eq_ignore_ascii_case("true");
+                    continue;
+                }
+            };
+            match *slot {
+                None => *slot = Some(value),
+                Some(first) if first != value => flags.set(event::Flag::ParamConflict),
+                Some(_) => flags.set(event::Flag::ParamDuplicate),
+            }
+        }
+        for sub in found.subs.iter_mut().flatten() {
+            if sub.len() > SUB_ID_BYTES_MAX {
+                *sub = cut(sub, SUB_ID_BYTES_MAX);
+                found.flags.set(event::Flag::SubidTruncated);
+            }
+        }
+        found.pcid = found.pcid.map(|text| cut(text, SUB_ID_BYTES_MAX));
+        found.creative = found.creative.map(|text| cut(text, CREATIVE_BYTES_MAX));
+        found.gdpr = found.gdpr.map(|text| cut(text, 8));
+        found.flags.set_if(found.test, event::Flag::Test);
+        found
+    }
+}
+
+/// Everything that the event of a touch says.
+#[derive(Debug)]
+pub(crate) struct TouchEvent<'a> {
+    pub id: EventId,
+    pub event_type: EventType,
+    pub link: LinkRef<'a>,
+    pub visitor: Option<VisitorTag>,
+    pub flags: Flags,
+    pub consent: Consent,
+    /// Counted only: nothing that tells one visitor from another is written.
+    pub count_only: bool,
+    pub parameters: &'a LinkParameters<'a>,
+    pub deep_link_host: Option<&'a str>,
+    pub country: Option<&'a str>,
+    pub agent: Agent,
+    pub referrer: Option<&'a str>,
+    pub address_hash: Option<AddressHash>,
+    /// Day of the key and sealed private block.
+    pub private: Option<(u32, &'a [u8])>,
+}
+
+impl TouchEvent<'_> {
+    /// Gives it to the journal, without waiting.
+    pub(crate) fn enqueue(&self, core: &Core, class: Class) -> Recorded {
+        let text = self.id.text();
+        let id = std::str::from_utf8(&text).unwrap_or_default();
+        let mut tag = [0; 16];
+        let key = match &self.visitor {
+            Some(visitor) => {
+                BASE64URL_NOPAD.encode_mut(&visitor.0, &mut tag);
+                std::str::from_utf8(&tag).unwrap_or_default()
+            }
+            None => id,
+        };
+        let header = Header {
+            codec: event::envelope::CODEC_JSON,
+            kind: self.event_type.number(),
+            id: self.id,
+            key_hash: KeyHash::of(key.as_bytes()),
+        };
+        core.enqueue(Topic::Touches, class, header, &mut |out| self.write(out, id, key))
+    }
+
+    /// Appends the envelope's JSON, as [`event::Envelope::write`] does.
+    fn write(&self, out: &mut Vec<u8>, id: &str, key: &str) {
+        let time: Millis = self.id.time();
+        let parameters = self.parameters;
+        out.extend_from_slice(b"{\"v\":1,\"id\":\"");
+        out.extend_from_slice(id.as_bytes());
+        out.extend_from_slice(b"\",\"type\":\"");
+        out.extend_from_slice(self.event_type.as_str().as_bytes());
+        out.extend_from_slice(b"\",\"occurred_at\":");
+        json::number(out, time.0);
+        out.extend_from_slice(b",\"received_at\":");
+        json::number(out, time.0);
+        json::member(out, ",\"program\":", self.link.program().name().as_str());
+        if parameters.test {
+            out.extend_from_slice(b",\"test\":true");
+        }
+        json::member(out, ",\"key\":", key);
+        out.extend_from_slice(b",\"body\":{");
+        if let Some(partner) = self.link.partner() {
+            json::member(out, "\"partner\":", partner.name().as_str());
+            out.push(b',');
+        }
+        json::member(out, "\"link\":", self.link.name());
+        json::member(out, ",\"channel\":", self.link.channel().as_str());
+        if self.visitor.is_some() {
+            out.extend_from_slice(b",\"ids\":[\"v:");
+            out.extend_from_slice(key.as_bytes());
+            out.extend_from_slice(b"\"]");
+        }
+        if !self.flags.is_empty() {
+            out.extend_from_slice(b",\"flags\":[");
+            for (n, flag) in self.flags.iter().enumerate() {
+                out.extend_from_slice(if n == 0 { b"\"" } else { b",\"" });
+                out.extend_from_slice(flag.as_str().as_bytes());
+                out.push(b'"');
+            }
+            out.push(b']');
+        }
+        out.extend_from_slice(b",\"consent\":\"");
+        out.extend_from_slice(self.consent.as_str().as_bytes());
+        out.push(b'"');
+        self.write_subs(out);
+        json::optional(out, ",\"pcid\":", parameters.pcid.filter(|_| !self.count_only));
+        let creative = parameters.creative.or_else(|| self.link.creative());
+        json::optional(out, ",\"creative\":", creative);
+        json::optional(out, ",\"deep_link_host\":", self.deep_link_host);
+        json::optional(out, ",\"country\":", self.country);
+        out.extend_from_slice(b",\"device\":\"");
+        out.extend_from_slice(device(self.agent.device).as_bytes());
+        out.push(b'"');
+        json::member(out, ",\"browser\":", self.agent.browser.as_str());
+        json::member(out, ",\"os\":", self.agent.os.as_str());
+        json::optional(out, ",\"referrer_host\":", self.referrer.and_then(host));
+        if let Some(hash) = &self.address_hash {
+            out.extend_from_slice(b",\"address_hash\":\"");
+            out.extend_from_slice(hash);
+            out.push(b'"');
+        }
+        json::optional(out, ",\"gdpr\":", parameters.gdpr);
+        json::optional(out, ",\"gdpr_consent\":", parameters.gdpr_consent);
+        if let Some((day, sealed)) = self.private {
+            out.extend_from_slice(b",\"private\":{\"day\":");
+            json::number(out, i64::from(day));
+            out.extend_from_slice(b",\"sealed\":\"");
+            json::base64(out, sealed);
+            out.extend_from_slice(b"\"}");
+        }
+        out.extend_from_slice(b"}}");
+    }
+
+    fn write_subs(&self, out: &mut Vec<u8>) {
+        const NAMES: [&str; 10] = [
+            "\"s1\":", "\"s2\":", "\"s3\":", "\"s4\":", "\"s5\":", "\"s6\":", "\"s7\":", "\"s8\":",
+            "\"s9\":", "\"s10\":",
+        ];
+        let mut first = true;
+        for (name, sub) in NAMES.into_iter().zip(&self.parameters.subs) {
+            let Some(sub) = sub else { continue };
+            out.extend_from_slice(if first { b",\"subs\":{" } else { b"," });
+            first = false;
+            json::member(out, name, sub);
+        }
+        if !first {
+            out.push(b'}');
+        }
+    }
+}
+
+/// The word of a device class on the wire.
+pub(crate) const fn device(class: DeviceClass) -> &'static str {
+    match class {
+        DeviceClass::Desktop => "desktop",
+        DeviceClass::Mobile => "mobile",
+        DeviceClass::Tablet => "tablet",
+        DeviceClass::Tv => "tv",
+        DeviceClass::Bot => "bot",
+        DeviceClass::Unknown => "unknown",
+    }
+}
+
+/// The host of a URL, without user, port and what follows: enough for a dimension of reports.
+pub(crate) fn host(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    let host = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next()?,
+        None => host.split(':').next()?,
+    };
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b".-:_".contains(&b);
+    (!host.is_empty() && host.len() <= HOST_BYTES_MAX && host.bytes().all(plain)).then_some(host)
+}
+
+/// Appends the private block as JSON: user agent, referrer and cut address.
+pub(crate) fn write_private(
+    out: &mut Vec<u8>,
+    agent: Option<&str>,
+    referrer: Option<&str>,
+    address: &str,
+) {
+    out.push(b'{');
+    if let Some(agent) = agent {
+        json::member(out, "\"ua\":", cut(agent, AGENT_BYTES_MAX));
+        out.push(b',');
+    }
+    if let Some(referrer) = referrer {
+        json::member(out, "\"referrer\":", cut(referrer, REFERRER_BYTES_MAX));
+        out.push(b',');
+    }
+    json::member(out, "\"address\":", address);
+    out.push(b'}');
+}
+
+#[cfg(test)]
+mod tests;
