@@ -21,10 +21,6 @@ struct Names<'a> {
 }
 
 pub(super) fn cross(file: &CatalogFile, sink: &Sink) {
-    // Objects with faults of their own were left out, and names that miss them would be blamed for nothing.
-    if !sink.is_empty() {
-        return;
-    }
     let names = Names {
         programs: file.programs.iter().map(|(name, program)| (name, program)).collect(),
         partners: file.partners.iter().map(|(name, partner)| (name, partner)).collect(),

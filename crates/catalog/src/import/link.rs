@@ -79,26 +79,22 @@ fn read(section: Section<'_>, landing: &HashMap<&str, &str>) -> Option<Link> {
         }
     };
     section.finish(&LATER);
+    // What follows from a faulty name is not blamed again; every other faulty field refuses the file by itself.
+    let partner = match partner {
+        Some(named) => Some(named?),
+        None => None,
+    };
     Some(Link {
         program: program?,
-        partner: transposed(partner)?,
+        partner,
         channel: channel?,
-        destination: destination?,
-        fallback: transposed(fallback)?,
+        destination: destination.unwrap_or_default(),
+        fallback: fallback.flatten(),
         creative: creative.map(Into::into),
         exempt,
         state,
-        expires: transposed(expires)?,
+        expires: expires.flatten(),
     })
-}
-
-/// Absent is fine, faulty is not.
-#[expect(clippy::option_option, reason = "outer: nothing faulty; inner: given or not")]
-fn transposed<T>(value: Option<Option<T>>) -> Option<Option<T>> {
-    match value {
-        None => Some(None),
-        Some(read) => read.map(Some),
-    }
 }
 
 fn checked(field: &Field<'_>, landing_parameter: &str) -> Option<Box<str>> {

@@ -40,10 +40,11 @@ const KINDS: [(&str, PartnerKind); 12] = [
 
 pub(super) fn read_all(all: &Section<'_>) -> Vec<(PartnerName, Partner)> {
     let objects = all.objects::<PartnerName>().into_iter();
-    objects.filter_map(|(name, section)| Some((name, read(section)?))).collect()
+    objects.map(|(name, section)| (name, read(section))).collect()
 }
 
-fn read(section: Section<'_>) -> Option<Partner> {
+/// A faulty field refuses the file; what stands in its place is only there so that the rest can be checked.
+fn read(section: Section<'_>) -> Partner {
     let title = title(&section);
     let kind = section.required("kind", "\"content\"").and_then(|field| field.word(&KINDS));
     let programs = section
@@ -54,7 +55,11 @@ fn read(section: Section<'_>) -> Option<Partner> {
         memberships.insert(name, membership(part));
     }
     section.finish(&LATER);
-    Some(Partner { title: title?, kind: kind?, programs: memberships })
+    Partner {
+        title: title.unwrap_or_default(),
+        kind: kind.unwrap_or(PartnerKind::Cashback),
+        programs: memberships,
+    }
 }
 
 fn membership(section: Section<'_>) -> Membership {

@@ -46,8 +46,8 @@ pub(super) fn read_all(all: &Section<'_>) -> Vec<(ProgramName, Program)> {
     objects.filter_map(|(name, section)| Some((name, read(section)?))).collect()
 }
 
+/// A faulty field refuses the file; what stands in its place is only there so that the rest can be checked.
 fn read(section: Section<'_>) -> Option<Program> {
-    let before = section.sink.count();
     let title = title(&section);
     let landing_parameter = landing_parameter(&section);
     let url = |field: Field<'_>| plain_url(&field, &landing_parameter);
@@ -74,7 +74,6 @@ fn read(section: Section<'_>) -> Option<Program> {
     let currency = section
         .required("currency", "\"EUR\"")
         .and_then(|field| field.parsed("write an ISO 4217 code, such as \"EUR\""))
-        // A faulty one refuses the file; until then the rest is read with any.
         .or_else(|| "EUR".parse::<Currency>().ok());
     let time_zone = section.required("time_zone", "\"Europe/Paris\"").and_then(|f| zone(&f));
     let program = Program {
@@ -101,9 +100,8 @@ fn read(section: Section<'_>) -> Option<Program> {
         terms: program_terms(&section),
         landing_parameter,
     };
-    let sink = section.sink;
     section.finish(&LATER);
-    (before == sink.count()).then_some(program)
+    Some(program)
 }
 
 pub(super) fn title(section: &Section<'_>) -> Option<Box<str>> {
@@ -407,10 +405,10 @@ fn channels(section: &Section<'_>) -> BTreeMap<ChannelName, OwnChannel> {
     };
     let objects = table.objects::<ChannelName>().into_iter();
     objects
-        .filter_map(|(name, channel)| {
+        .map(|(name, channel)| {
             let title = title(&channel);
             channel.finish(&CHANNEL_LATER);
-            Some((name, OwnChannel { title: title? }))
+            (name, OwnChannel { title: title.unwrap_or_default() })
         })
         .collect()
 }
@@ -424,9 +422,7 @@ fn segments(section: &Section<'_>) -> BTreeMap<SegmentName, Segment> {
         let title = title(&segment);
         let terms = level_terms(&segment);
         segment.finish(&SEGMENT_LATER);
-        if let Some(title) = title {
-            segments.insert(name, Segment { title, terms });
-        }
+        segments.insert(name, Segment { title: title.unwrap_or_default(), terms });
     }
     segments
 }

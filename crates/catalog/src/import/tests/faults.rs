@@ -3,6 +3,7 @@
 //! Each test changes one place of a file without faults (`whole.toml`) and shows what is said about it.
 
 use expect_test::{Expect, expect};
+use proptest::prelude::{prop_assert, proptest};
 
 use super::super::{CatalogFile, Format};
 use super::printed;
@@ -917,6 +918,7 @@ fn a_partner_without_program() {
         "",
         &expect![[r#"
             62:10 partner.lea.program: is missing; add `program = { NAME = { state = "approved" } }`
+            75:11 link.lea-home.partner: names "lea", who has no part in shop; add [partner.lea.program.shop]
         "#]],
     );
 }
@@ -1285,7 +1287,9 @@ fn all_faults_come_at_once_in_the_order_of_the_file() {
         .replacen("lookback_click = \"30d\"", "lookback_click = \"91d\"", 1)
         .replacen("currency = \"EUR\"", "currency = \"EURO\"", 1)
         .replacen("kind = \"content\"", "kind = \"blog\"", 1)
-        .replacen("?s={s1}", "?s={s11}", 1);
+        .replacen("segment = \"social\"", "segment = \"socail\"", 1)
+        .replacen("?s={s1}", "?s={s11}", 1)
+        .replacen("channel = \"paid-search\"\ndest", "channel = \"search\"\ndest", 1);
     let faults = CatalogFile::parse(&text, Format::Toml).unwrap_err();
     let fields: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
     assert_eq!(
@@ -1294,7 +1298,9 @@ fn all_faults_come_at_once_in_the_order_of_the_file() {
             "program.shop.currency",
             "program.shop.terms[1].lookback_click",
             "partner.lea.kind",
+            "partner.lea.program.shop.segment[1]",
             "link.lea-home.destination",
+            "link.search.channel",
         ]
     );
 }
@@ -1395,4 +1401,32 @@ fn json_that_is_none_says_where_it_breaks() {
         1:18 the file is not valid JSON: it is nested too deeply; mend the syntax here; the content is checked after that
     "#]],
     );
+}
+
+#[test]
+fn a_file_that_is_nested_without_end_is_refused() {
+    for text in [format!("a = {}", "[".repeat(100_000)), format!("{}a = 1", "a.".repeat(100_000))] {
+        assert!(CatalogFile::parse(&text, Format::Toml).is_err());
+    }
+}
+
+proptest! {
+    /// Whatever is cut out of the whole file, or put into it, is read or refused, never more.
+    #[test]
+    fn a_damaged_file_is_refused_without_panic(
+        from in 0..WHOLE.len(), length in 0..200_usize, put in "[\\[\\]{}\"\\\\'=,.#a-z0-9\n é]{0,12}"
+    ) {
+        let ends = |at: usize| WHOLE.char_indices().map(|(i, _)| i).find(|i| *i >= at).unwrap_or(WHOLE.len());
+        let mut text = WHOLE.to_owned();
+        text.replace_range(ends(from)..ends(from + length), &put);
+        for format in [Format::Toml, Format::Json] {
+            if let Err(faults) = CatalogFile::parse(&text, format) {
+                for fault in faults {
+                    prop_assert!(fault.line >= 1 && fault.column >= 1 && !fault.problem.is_empty());
+                }
+            }
+        }
+        let quoted = format!("{{\"program\": {{\"shop\": {{\"title\": \"{put}\", \"sites\": [{put}]}}}}}}");
+        drop(CatalogFile::parse(&quoted, Format::Json));
+    }
 }
