@@ -1,6 +1,6 @@
 //! The pure engine: (order record, what is known, terms) → decision with trace.
 //!
-//! [`gather`](gather) collects what the order may read and normalizes it into [`Inputs`]; [`judge`](judge) runs the
+//! [`gather`] collects what the order may read and normalizes it into [`Inputs`]; [`judge`] runs the
 //! steps over these. A trace holds the inputs, so that the second half can be run again from it alone.
 
 #![deny(clippy::float_arithmetic)]

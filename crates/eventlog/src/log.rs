@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::metrics::{LogMetrics, WriterMetrics};
 use crate::queue::{Appender, Fill, Queue, State};
 use crate::reader::{Bounds, Reader};
-use crate::record::Offset;
+use crate::record::{Class, Offset};
 use crate::recover::{Finder, Found, claim, read_format};
 use crate::retention;
 use crate::signal::lock;
@@ -185,6 +185,12 @@ impl Log {
             Some(State::Failed) => StreamState::Failed,
             Some(State::Closed) | None => StreamState::Closed,
         }
+    }
+
+    /// Whether the folder is so full that records of `class` are refused.
+    #[must_use]
+    pub fn sheds(&self, class: Class) -> bool {
+        self.0.fill.refuses(class)
     }
 
     /// Calls `listener` for each damaged range that is found while reading, once per range and folder; in the thread

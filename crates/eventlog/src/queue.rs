@@ -160,7 +160,7 @@ pub(crate) struct Fill {
 }
 
 impl Fill {
-    fn refuses(&self, class: Class) -> bool {
+    pub(crate) fn refuses(&self, class: Class) -> bool {
         let percent = match class {
             Class::Impression => 90,
             Class::Click => 95,

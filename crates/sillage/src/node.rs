@@ -76,6 +76,9 @@ impl Node {
         let loss = Arc::clone(loss);
         Admin::new(recorder, draining)
             .check("journal", Class::Durable, move || match journal.state(Topic::Conversions) {
+                StreamState::Open if journal.sheds(eventlog::Class::Conversion) => {
+                    Err("the log is at 99 % of eventlog.bytes_max or above".to_owned())
+                }
                 StreamState::Open => Ok(()),
                 StreamState::DiskFull => Err("the disk is full".to_owned()),
                 StreamState::Failed => Err("writes fail; a new segment is tried".to_owned()),

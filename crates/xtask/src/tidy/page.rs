@@ -25,7 +25,10 @@ pub(super) fn architecture(files: &[File], metadata: &Metadata) -> Vec<String> {
     };
     metadata
         .members()
-        .filter(|package| !page.text.contains(&format!("`{}`", package.name)))
+        .filter(|package| {
+            let names = [format!("`{}`", package.name), format!("`crates/{}`", package.name)];
+            !names.iter().any(|name| page.text.contains(name))
+        })
         .map(|package| format!("ARCHITECTURE.md: does not name the crate `{}`", package.name))
         .collect()
 }
