@@ -191,7 +191,7 @@ impl Groups {
     pub(crate) fn load(disk: Arc<dyn Disk>, folder: PathBuf) -> Result<Self, Error> {
         let io = |what, source| Error::Io { what, path: folder.clone(), source };
         // What an earlier process renamed may not be durable yet.
-        disk.sync_folder(&folder, SyncPoint::CursorFolder).map_err(|e| io("sync", e))?;
+        disk.sync_folder(&folder, SyncPoint::CursorsFound).map_err(|e| io("sync", e))?;
         let mut files = HashMap::new();
         for name in disk.list(&folder).map_err(|e| io("list", e))? {
             if !name.ends_with(".new") {

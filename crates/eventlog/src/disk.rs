@@ -31,6 +31,8 @@ pub enum SyncPoint {
     CursorFile,
     /// The rename of a group's cursor file.
     CursorFolder,
+    /// The cursor files that a start found, before they are moved in place.
+    CursorsFound,
     /// A moved cursor.
     Cursor,
     /// The removal of a segment, before the next one is removed.
@@ -39,7 +41,7 @@ pub enum SyncPoint {
 
 impl SyncPoint {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::DataFolder,
         Self::FormatFile,
         Self::Entries,
@@ -49,6 +51,7 @@ impl SyncPoint {
         Self::TailFolder,
         Self::CursorFile,
         Self::CursorFolder,
+        Self::CursorsFound,
         Self::Cursor,
         Self::Removal,
     ];

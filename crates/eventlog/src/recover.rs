@@ -211,9 +211,6 @@ impl Finder<'_> {
                     self.quarantine.join(format!("{}-{}", self.topic, file_name(number, id)));
                 self.disk.rename(&path, &kept).map_err(io_at("rename", &path))?;
             }
-            self.disk
-                .sync_folder(&self.folder, SyncPoint::TailFolder)
-                .map_err(io_at("sync", &self.folder))?;
         }
         Ok(None)
     }

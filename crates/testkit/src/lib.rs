@@ -8,8 +8,11 @@
 
 pub mod adversary;
 pub mod clock;
+pub mod conformance;
+pub mod crash_disk;
 pub mod dice;
 
 pub use adversary::{AdversarialLog, CrashPoint, Weather};
 pub use clock::SteppedClock;
+pub use crash_disk::CrashDisk;
 pub use dice::Dice;

@@ -1,6 +1,7 @@
 //! A worker that copies what it reads: in any weather everything arrives, and nothing that was not sent.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use event::{EventId, LaneId, Millis, Sequence, Topic};
 use eventlog::{Backend, Delivery, Error, ErrorKind, Group, Header, Record};
 
 use super::{AdversarialLog, CrashPoint, Weather};
+use crate::conformance::{self, Candidate};
 
 const COPY: Group = Group("copy");
 
@@ -101,5 +103,30 @@ fn two_members_share_the_partitions() {
             }
         });
         assert_eq!(ids(&log.records(Topic::Unique)), ids(&log.records(Topic::Conversions)));
+    }
+}
+
+struct InMemory(AdversarialLog);
+
+impl Candidate for InMemory {
+    fn backend(&self) -> &dyn Backend {
+        &self.0
+    }
+
+    fn append(&self, topic: Topic, record: &Record) {
+        self.0.append(topic, record);
+    }
+
+    /// Members are gone with their consumers; the log itself stays.
+    fn restart(&mut self) {}
+}
+
+#[test]
+fn in_fair_weather_it_keeps_the_promises_of_a_log() {
+    for partitions in [1, 4] {
+        let partitions = NonZeroU32::new(partitions).unwrap();
+        conformance::check(|| {
+            InMemory(AdversarialLog::new(Weather { partitions, ..Weather::fair(3) }))
+        });
     }
 }
