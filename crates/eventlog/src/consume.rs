@@ -160,8 +160,10 @@ pub trait Unit {
     /// Makes the outputs durable, then the cursors. May block for long when the log is behind.
     ///
     /// # Errors
-    /// Not everything is durable. The cursors have not moved; seek back to the batch and do it again (or drop the
-    /// consumer and subscribe anew).
+    /// Not everything is known to be durable, and the cursors may or may not have moved. What is right after every
+    /// error: drop the consumer, subscribe again and go on from there. After [`Error::NotAssigned`] (the
+    /// partition went to another member) it is enough to go on with [`Consumer::next`]; after an error with
+    /// [`Error::retry`] one may also seek back to the batch and do it again.
     fn commit(self: Box<Self>, cursors: &[Cursor]) -> Result<(), Error>;
 }
 

@@ -116,6 +116,13 @@ impl Pending {
     }
 }
 
+/// Nobody waits for ever for a batch that went down with its writer.
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.resolve(Err(CommitError::Closed));
+    }
+}
+
 enum PushFault {
     Full,
     Oversize,

@@ -118,6 +118,7 @@ impl Reader {
                 }
                 continue;
             }
+            let before = open.walk.position();
             let step = open.walk.step(view.segment.end, open.next_frame).map_err(|source| {
                 let path = self.stream.path(&view.segment);
                 Error::Io { what: "read", path, source }
@@ -143,8 +144,7 @@ impl Reader {
                     }
                 }
                 Step::Frame(..) | Step::End => {
-                    let from = open.walk.position();
-                    self.lost(&open, from..view.segment.end.max(from), view.fence_offset);
+                    self.lost(&open, before..view.segment.end.max(before), view.fence_offset);
                     open.next_frame = view.fence_frame;
                     open.next_offset = view.fence_offset;
                     self.open = Some(open);

@@ -182,7 +182,16 @@ impl Finder<'_> {
 
     /// What the header says, or, if it is damaged, what the first good frame says. `None` if there is neither.
     fn segment(&self, number: u64, id: u64) -> Result<Option<Segment>, Error> {
-        let (path, file) = self.open(number, id)?;
+        let (path, file) = match self.open(number, id) {
+            Ok(opened) => opened,
+            // Deleted since it was listed, by the process that has the folder open.
+            Err(Error::Io { source, .. })
+                if !self.writes && source.kind() == io::ErrorKind::NotFound =>
+            {
+                return Ok(None);
+            }
+            Err(e) => return Err(e),
+        };
         let end = file.length().map_err(io_at("measure", &path))?;
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         read_full(&*file, &mut bytes, 0).map_err(io_at("read", &path))?;

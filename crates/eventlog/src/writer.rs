@@ -52,6 +52,7 @@ pub(crate) struct Active {
 impl Writer {
     /// Until the queue is closed and empty.
     pub(crate) fn run(mut self) {
+        let _ended = Ended(Arc::clone(&self.queue));
         let mut batch = Pending::default();
         while self.queue.take(&mut batch, self.interval) {
             let started = Instant::now();
@@ -229,6 +230,15 @@ impl Writer {
         {
             tracing::warn!(topic = %self.stream.topic, error = %e, "cut the unused end of a segment");
         }
+    }
+}
+
+/// Whatever ends a writer, a panic too, ends its queue.
+struct Ended(Arc<Queue>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.set_state(State::Closed);
     }
 }
 

@@ -94,6 +94,26 @@ fn each_flipped_bit_of_a_segment_header_is_found() {
     }
 }
 
+#[test]
+fn each_flipped_bit_of_a_frame_is_found() {
+    let mut frame = vec![0; FRAME_HEADER_BYTES];
+    let record =
+        Header { codec: 1, kind: 1, id: EventId::from_bytes([7; 16]), key_hash: KeyHash(1) };
+    frame.extend_from_slice(&record.encode(4000));
+    frame.extend((0..=249u8).cycle().take(4000));
+    let length = u32::try_from(frame.len() - FRAME_HEADER_BYTES).unwrap();
+    FrameHeader { stream: 1, length, number: 9, first_offset: 100, records: 1 }
+        .seal(&mut frame, SEGMENT_ID);
+    assert!(is_intact(&frame, SEGMENT_ID));
+    for bit in 0..frame.len() * 8 {
+        frame[bit / 8] ^= 1 << (bit % 8);
+        let read = FrameHeader::decode(&frame, 1);
+        let read = read.filter(|header| header.frame_bytes() == frame.len());
+        assert!(read.is_none() || !is_intact(&frame, SEGMENT_ID), "bit {bit}");
+        frame[bit / 8] ^= 1 << (bit % 8);
+    }
+}
+
 proptest! {
     #[test]
     fn hostile_bytes_are_read_without_panic(bytes in any::<Vec<u8>>(), length in any::<u32>()) {

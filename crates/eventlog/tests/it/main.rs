@@ -12,6 +12,7 @@ mod append;
 mod crash;
 mod damage;
 mod faults;
+mod measured;
 mod promises;
 mod retention;
 mod world;
