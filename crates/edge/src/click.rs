@@ -329,3 +329,6 @@ const fn fallback(reason: Unavailable) -> Fallback {
         Unavailable::Expired => Fallback::Expired,
     }
 }
+
+#[cfg(test)]
+mod tests;

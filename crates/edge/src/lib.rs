@@ -27,6 +27,8 @@ mod evidence;
 mod flags;
 mod frames;
 mod gate;
+#[cfg(test)]
+mod harness;
 mod impression;
 mod journal;
 mod json;
