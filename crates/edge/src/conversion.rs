@@ -1,70 +1,128 @@
 //! Conversions in: what callers send, how it is read, and what they are told.
+//!
+//! 1. 200 is said only when the event is fsynced; a journal that cannot take it is 503 and promises nothing.
+//! 2. Every refusal names field and reason, is an event with a code, and stands among the last calls of its program.
+//! 3. The edge keeps no state of orders: the same order again is stored again, with an id of its own.
 
+mod answer;
+mod config;
 mod customer;
-mod fault;
-mod fields;
+pub(crate) mod fault;
+pub(crate) mod fields;
 mod instant;
 mod items;
 mod json;
 mod pairs;
 mod parse;
+mod report;
 
-use event::Code;
-use http::StatusCode;
+use bytes::Bytes;
+use event::{Code, Topic};
+use http::{Method, StatusCode};
 use hyper::body::Incoming;
-use serde::{Deserialize, Serialize};
-use telemetry::Fault;
 
-use crate::core::{Core, Refusal};
-use crate::metrics::Endpoint;
-use crate::request::Head;
+pub use config::Config;
+
+use crate::core::Core;
+use crate::metrics::Kind;
+use crate::rate::{Rate, Rates};
+use crate::recent::Recent;
+use crate::request::{BodyFault, Head, read_body};
 use crate::response::{self, Reply};
+use report::{Refused, Way};
 
-/// Settings of conversions.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {}
-
-impl Config {
-    /// Every rule that this configuration breaks.
-    #[must_use]
-    pub fn faults(&self) -> Vec<Fault> {
-        Vec::new()
-    }
-}
+/// Largest body of one conversion, in bytes.
+const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// What all cores share about conversions.
 #[derive(Debug)]
-pub(crate) struct State;
+pub(crate) struct State {
+    /// Calls of each key and token.
+    calls: Rates,
+    /// Calls of pages, by client address.
+    pages: Rates,
+    /// The last calls of each program.
+    pub(crate) recent: Recent,
+}
 
 impl State {
     /// The state of a node that starts.
-    pub(crate) fn new(_config: &crate::Config) -> Self {
-        Self
+    pub(crate) fn new(config: &crate::Config) -> Self {
+        let config = &config.conversions;
+        let calls =
+            Rate { per_second: config.calls_per_second_per_key, burst: config.calls_burst_per_key };
+        let pages = Rate {
+            per_second: config.page_calls_per_second_per_address,
+            burst: config.page_calls_burst_per_address,
+        };
+        Self { calls: Rates::new(calls), pages: Rates::new(pages), recent: Recent::default() }
     }
 }
 
-fn not_yet(core: &Core, head: &Head) -> Reply {
-    let refusal = Refusal {
-        code: Code::UnsupportedType,
-        endpoint: Endpoint::Conversions,
-        event_type: None,
-        field: None,
-        message: "not served",
-        sent: None,
-        program: None,
-        test: false,
+/// `GET|HEAD /p/{program}.gif`. HEAD records nothing.
+pub(crate) async fn pixel(core: &Core, head: &Head, program: &str) -> Reply {
+    if head.method == Method::HEAD {
+        let known = core.catalog().is_some_and(|catalog| {
+            catalog.program(program).is_some_and(|program| !program.is_retired())
+        });
+        return response::gif(if known { StatusCode::OK } else { StatusCode::NOT_FOUND });
+    }
+    answer(core, head, &Bytes::new(), Way::Pixel(program)).await
+}
+
+/// `GET|POST /v1/conversions`.
+pub(crate) async fn conversions(core: &Core, head: &Head, body: Incoming) -> Reply {
+    let body = if head.method == Method::POST {
+        read_body(body, BODY_BYTES_MAX).await
+    } else {
+        Ok(Bytes::new())
     };
-    core.reject(&refusal, head.received_at);
-    response::no_store(StatusCode::NOT_IMPLEMENTED)
+    match body {
+        Ok(body) => answer(core, head, &body, Way::Call).await,
+        Err(fault) => answer::refused(core, head, Way::Call, &unread(fault)),
+    }
 }
 
-/// `GET|HEAD /p/{program}.gif`.
-pub(crate) async fn pixel(core: &Core, head: &Head, _program: &str) -> Reply {
-    not_yet(core, head)
+/// The refusal of a body that was not read whole.
+fn unread(fault: BodyFault) -> Refused {
+    let (status, code, message) = match fault {
+        BodyFault::TooLarge => {
+            (StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, "the body is larger than 64 KiB")
+        }
+        BodyFault::TooSlow => {
+            (StatusCode::REQUEST_TIMEOUT, Code::Timeout, "the body came too slowly")
+        }
+        BodyFault::Broken => {
+            (StatusCode::BAD_REQUEST, Code::Malformed, "the body ended before its length")
+        }
+    };
+    Refused { broken: true, ..Refused::plain(status, code, message) }
 }
 
-/// `GET|POST|OPTIONS /v1/conversions`.
-pub(crate) async fn conversions(core: &Core, head: &Head, _body: Incoming) -> Reply {
-    not_yet(core, head)
+async fn answer(core: &Core, head: &Head, body: &Bytes, way: Way<'_>) -> Reply {
+    let mut accepted = match report::judge(core, head, body, way) {
+        Ok(accepted) => accepted,
+        Err(refused) => return answer::refused(core, head, way, &refused),
+    };
+    let metrics = &core.shared.metrics;
+    let written = core.record_durable(Topic::Conversions, &accepted.envelopes).await;
+    let mut reply = match written {
+        Err(_counted_as_a_hole) => return answer::not_stored(core, head, way, &accepted),
+        Ok(()) => answer::stored(core, head, way, &accepted),
+    };
+    metrics.accepted(Kind::Conversion, 1);
+    if accepted.validation().is_some() {
+        metrics.accepted(Kind::Validation, 1);
+    }
+    metrics.flagged(std::mem::take(&mut accepted.flags));
+    if accepted.withdrawn
+        && let Some(catalog) = core.catalog()
+        && let Some(program) = catalog.program(accepted.program.as_str())
+    {
+        crate::cookie::expire(reply.headers_mut(), program);
+    }
+    reply
 }
+
+#[cfg(test)]
+mod tests;

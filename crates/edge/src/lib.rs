@@ -13,6 +13,7 @@
 
 mod address;
 pub mod agent;
+mod auth;
 mod click;
 mod config;
 mod connection;
@@ -39,6 +40,7 @@ mod limit;
 mod metrics;
 mod query;
 mod random;
+mod rate;
 mod recent;
 mod redirect;
 mod request;
@@ -47,6 +49,8 @@ mod serve;
 mod server;
 pub mod tag;
 mod tcf;
+#[cfg(test)]
+mod testbed;
 mod touch;
 mod visit;
 

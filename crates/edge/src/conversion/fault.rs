@@ -56,7 +56,11 @@ pub(crate) struct Values<'a> {
     pub(crate) seconds: u32,
 }
 
-/// The sentence of a code as a caller reads it. One table: answers, `recent` and rejected events say the same.
+/// The sentence of a code as a caller reads it; a code that the edge never tells reads as its slug. One table: answers, `recent` and rejected events say the same.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a new code is told to callers only when it gets a sentence here"
+)]
 pub(crate) fn sentence(code: Code, values: Values<'_>) -> Cow<'static, str> {
     let Values { field, why, program, limit, seconds } = values;
     let text = match code {

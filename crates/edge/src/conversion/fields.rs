@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
+use event::Micros;
 use event::body::touch::SUB_IDS_MAX;
+use event::money::{AmountFault, DecimalMark};
 use serde_json::value::RawValue;
 
 /// Most names that one call may carry; a cart of 200 lines in a query has about 1,000.
@@ -201,8 +203,10 @@ pub(crate) struct LineValue<'a> {
 /// A value as it came.
 #[derive(Clone, Debug)]
 pub(crate) enum Value<'a> {
-    /// Text, or the text of a JSON number or boolean.
+    /// Text, or the word of a JSON boolean.
     Text(Cow<'a, str>),
+    /// The text of a JSON number, whose decimal mark is always a dot.
+    Number(&'a str),
     /// A JSON list or object.
     Json(&'a RawValue),
 }
@@ -212,13 +216,28 @@ impl Value<'_> {
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
+            Self::Number(text) => Some(text),
             Self::Json(_) => None,
         }
     }
 
-    fn raw(&self) -> &str {
+    /// The value as an amount of money.
+    ///
+    /// # Errors
+    /// [`AmountFault`] names the rule that it breaks.
+    pub(crate) fn amount(&self, mark: DecimalMark) -> Result<Micros, AmountFault> {
+        match self {
+            Self::Text(text) => Micros::parse(text.trim(), mark),
+            Self::Number(text) => Micros::parse(text, DecimalMark::Dot),
+            Self::Json(_) => Err(AmountFault::NotDecimal),
+        }
+    }
+
+    /// The text that stands for it: trimmed, or the JSON itself.
+    pub(crate) fn raw(&self) -> &str {
         match self {
             Self::Text(text) => text.trim(),
+            Self::Number(text) => text,
             Self::Json(raw) => raw.get(),
         }
     }

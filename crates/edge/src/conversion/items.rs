@@ -19,7 +19,7 @@ const QTY_MAX: u32 = 1_000_000;
 
 /// A line before its values are read.
 #[derive(Default)]
-struct Draft<'a>([Option<Cow<'a, str>>; 9]);
+struct Draft<'a>([Option<Value<'a>>; 9]);
 
 const PARTS: [(LinePart, &str); 9] = [
     (LinePart::Sku, "sku"),
@@ -38,17 +38,25 @@ fn place(part: LinePart) -> usize {
 }
 
 impl<'a> Draft<'a> {
-    fn set(&mut self, part: LinePart, text: Cow<'a, str>) {
-        if text.trim().is_empty() {
+    fn set(&mut self, part: LinePart, value: Value<'a>) {
+        if value.raw().is_empty() {
             return;
         }
         if let Some(slot @ None) = self.0.get_mut(place(part)) {
-            *slot = Some(text);
+            *slot = Some(value);
         }
     }
 
+    fn set_text(&mut self, part: LinePart, text: &'a str) {
+        self.set(part, Value::Text(text.into()));
+    }
+
+    fn value(&self, part: LinePart) -> Option<&Value<'a>> {
+        self.0.get(place(part))?.as_ref()
+    }
+
     fn get(&self, part: LinePart) -> Option<&str> {
-        self.0.get(place(part))?.as_deref().map(str::trim)
+        self.value(part)?.text().map(str::trim)
     }
 
     fn text(&self, part: LinePart, at: &str, faults: &mut Vec<FieldFault>) -> Option<String> {
@@ -62,8 +70,14 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn money(&self, part: LinePart, at: &str, faults: &mut Vec<FieldFault>) -> Option<Micros> {
-        match Micros::parse(self.get(part)?, DecimalMark::Dot) {
+    fn money(
+        &self,
+        part: LinePart,
+        mark: DecimalMark,
+        at: &str,
+        faults: &mut Vec<FieldFault>,
+    ) -> Option<Micros> {
+        match self.value(part)?.amount(mark) {
             Ok(amount) => Some(amount),
             Err(why) => {
                 faults.push(self.fault(part, at, why.to_string()));
@@ -97,10 +111,10 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn read(&self, at: &str, faults: &mut Vec<FieldFault>) -> Item {
+    fn read(&self, mark: DecimalMark, at: &str, faults: &mut Vec<FieldFault>) -> Item {
         let qty = self.qty(at, faults);
-        let amount = self.money(LinePart::Amount, at, faults);
-        let unit = self.money(LinePart::UnitAmount, at, faults);
+        let amount = self.money(LinePart::Amount, mark, at, faults);
+        let unit = self.money(LinePart::UnitAmount, mark, at, faults);
         let total = match (self.get(LinePart::Amount), self.get(LinePart::UnitAmount)) {
             (Some(_), Some(_)) => {
                 let why =
@@ -128,9 +142,9 @@ impl<'a> Draft<'a> {
             group: self.text(LinePart::Group, at, faults),
             qty,
             amount: total.unwrap_or_default(),
-            tax: self.money(LinePart::Tax, at, faults),
-            shipping: self.money(LinePart::Shipping, at, faults),
-            discount: self.money(LinePart::Discount, at, faults),
+            tax: self.money(LinePart::Tax, mark, at, faults),
+            shipping: self.money(LinePart::Shipping, mark, at, faults),
+            discount: self.money(LinePart::Discount, mark, at, faults),
         }
     }
 }
@@ -160,11 +174,7 @@ fn json_drafts<'a>(
     field: &str,
 ) -> Result<Drafts<'a>, FieldFault> {
     let not_a_list = || FieldFault::of(field.to_owned(), "is not a JSON list of objects");
-    let text = match given {
-        Value::Text(text) => text.trim(),
-        Value::Json(raw) => raw.get(),
-    };
-    let list: List<'_> = serde_json::from_str(text).map_err(|_| not_a_list())?;
+    let list: List<'_> = serde_json::from_str(given.raw()).map_err(|_| not_a_list())?;
     if list.0.len() > ITEMS_MAX {
         return Err(too_many(field));
     }
@@ -182,7 +192,7 @@ fn json_drafts<'a>(
                 };
                 match value(raw).map_err(|why| FieldFault::of(at.clone(), why.of_part()))? {
                     None => {}
-                    Some(Value::Text(text)) => draft.set(part, text),
+                    Some(value @ (Value::Text(_) | Value::Number(_))) => draft.set(part, value),
                     Some(Value::Json(_)) => {
                         return Err(FieldFault::of(
                             format!("{at}.{name}"),
@@ -210,8 +220,8 @@ fn group_drafts<'a>(text: &'a str, field: &str) -> Result<Drafts<'a>, FieldFault
             .rsplit_once(':')
             .ok_or_else(|| FieldFault::of(field.to_owned(), "is not GROUP:amount|GROUP:amount"))?;
         let mut draft = Draft::default();
-        draft.set(LinePart::Group, group.into());
-        draft.set(LinePart::Amount, amount.into());
+        draft.set_text(LinePart::Group, group);
+        draft.set_text(LinePart::Amount, amount);
         Ok((format!("{field}[{i}]"), draft))
     };
     text.split('|').enumerate().filter(|(_, part)| !part.trim().is_empty()).map(draft).collect()
@@ -225,7 +235,7 @@ fn basket_draft<'a>(text: &'a str, at: &str) -> Result<Draft<'a>, FieldFault> {
         return Err(FieldFault::of(at.to_owned(), why));
     };
     let mut draft = Draft::default();
-    draft.set(LinePart::UnitAmount, (*price).into());
+    draft.set_text(LinePart::UnitAmount, price);
     for (place, part) in [
         (6, LinePart::Qty),
         (7, LinePart::Sku),
@@ -234,7 +244,7 @@ fn basket_draft<'a>(text: &'a str, at: &str) -> Result<Draft<'a>, FieldFault> {
         (9, LinePart::Category),
     ] {
         if let Some(text) = parts.get(place) {
-            draft.set(part, (*text).into());
+            draft.set_text(part, text);
         }
     }
     Ok(draft)
@@ -259,7 +269,7 @@ pub(crate) struct Lines {
 }
 
 /// Reads the lines, in whichever way they were given.
-pub(crate) fn read(fields: &Fields<'_>, faults: &mut Vec<FieldFault>) -> Lines {
+pub(crate) fn read(fields: &Fields<'_>, mark: DecimalMark, faults: &mut Vec<FieldFault>) -> Lines {
     let mut ways = Vec::new();
     if let Some(given) = fields.value(Field::Items) {
         ways.push(json_drafts(Names::Ours, given, Field::Items.name()));
@@ -277,7 +287,9 @@ pub(crate) fn read(fields: &Fields<'_>, faults: &mut Vec<FieldFault>) -> Lines {
     let conflict = ways.len() > 1;
     let items = match ways.into_iter().next() {
         None => Vec::new(),
-        Some(Ok(drafts)) => drafts.into_iter().map(|(at, draft)| draft.read(&at, faults)).collect(),
+        Some(Ok(drafts)) => {
+            drafts.into_iter().map(|(at, draft)| draft.read(mark, &at, faults)).collect()
+        }
         Some(Err(fault)) => {
             faults.push(fault);
             Vec::new()
@@ -304,13 +316,13 @@ fn family_drafts<'f>(family: LineFamily, lines: &ByLine<'f, '_>) -> Result<Draft
         let at = label(family, index);
         let mut draft = Draft::default();
         for line in values {
-            let Some(text) = line.value.text() else {
+            if line.value.text().is_none() {
                 return Err(FieldFault::of(at, "is not text or a number"));
-            };
+            }
             if line.part == LinePart::Basket {
-                draft = basket_draft(text, &at)?;
+                draft = basket_draft(line.value.raw(), &at)?;
             } else {
-                draft.set(line.part, text.into());
+                draft.set(line.part, line.value.clone());
             }
         }
         Ok((at, draft))

@@ -212,7 +212,8 @@ pub(crate) fn value(raw: &RawValue) -> Result<Option<Value<'_>>, JsonFault> {
             Some(inner) if !inner.contains('\\') => Cow::Borrowed(inner),
             _ => Cow::Owned(serde_json::from_str(text).map_err(|e| syntax(&e))?),
         })),
-        _ => Some(Value::Text(Cow::Borrowed(text))),
+        b't' | b'f' => Some(Value::Text(Cow::Borrowed(text))),
+        _ => Some(Value::Number(text)),
     })
 }
 

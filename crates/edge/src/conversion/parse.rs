@@ -11,7 +11,7 @@ use event::{Consent, Currency, Flag, GoalName, Micros, Millis};
 
 use super::customer::CustomerHash;
 use super::fault::FieldFault;
-use super::fields::{Field, Fields, SUBS, Strictness, Value, cut};
+use super::fields::{Field, Fields, SUBS, Strictness, cut};
 use super::{instant, items};
 
 /// Longest coupon, customer id, channel or client event id, in bytes.
@@ -32,6 +32,8 @@ pub(crate) struct Shop<'a> {
     pub(crate) goals: &'a BTreeMap<GoalName, catalog::program::Goal>,
     /// Currency of amounts that name none.
     pub(crate) currency: Currency,
+    /// Decimal mark of amounts in text.
+    pub(crate) decimal_mark: DecimalMark,
     /// Zone of times without offset.
     pub(crate) time_zone: &'a str,
 }
@@ -188,10 +190,7 @@ impl Reader<'_, '_> {
 
     /// The trimmed text of a field that may not be a list or object.
     fn text(&mut self, field: Field) -> Option<String> {
-        let text = match self.fields.value(field)? {
-            Value::Text(text) => Some(text.trim().to_owned()),
-            Value::Json(_) => None,
-        };
+        let text = self.fields.value(field)?.text().map(|text| text.trim().to_owned());
         if text.is_none() {
             self.fault(field, "is not text or a number");
         }
@@ -261,8 +260,7 @@ impl Reader<'_, '_> {
         shop: Shop<'_>,
         strictness: Strictness,
     ) -> (Micros, Option<Currency>, Vec<Item>) {
-        let text = self.text(Field::Amount);
-        let given = text.as_deref().map(|text| Micros::parse(text, DecimalMark::Dot));
+        let given = self.fields.value(Field::Amount).map(|value| value.amount(shop.decimal_mark));
         let currency = self.text(Field::Currency).and_then(|text| match text.parse() {
             Ok(currency) => Some(currency),
             Err(why) => {
@@ -271,7 +269,7 @@ impl Reader<'_, '_> {
             }
         });
         let items::Lines { items: mut lines, conflict } =
-            items::read(self.fields, &mut self.faults);
+            items::read(self.fields, shop.decimal_mark, &mut self.faults);
         match (conflict, strictness) {
             (true, Strictness::Refuse) => {
                 self.fault(Field::Items, "came in two ways: give the lines once")
@@ -406,14 +404,17 @@ impl Reader<'_, '_> {
         for field in [Field::Coupon, Field::Coupons] {
             match self.fields.value(field) {
                 None => {}
-                Some(Value::Text(text)) if field == Field::Coupons => {
-                    found.extend(text.split(',').map(|code| (field, code.to_owned())));
+                // A form carries a list as its JSON text.
+                Some(value) if value.raw().starts_with(['[', '{']) => {
+                    match serde_json::from_str::<Vec<String>>(value.raw()) {
+                        Ok(codes) => found.extend(codes.into_iter().map(|code| (field, code))),
+                        Err(_) => self.fault(field, "is not a text or a list of texts"),
+                    }
                 }
-                Some(Value::Text(text)) => found.push((field, text.clone().into_owned())),
-                Some(Value::Json(raw)) => match serde_json::from_str::<Vec<String>>(raw.get()) {
-                    Ok(codes) => found.extend(codes.into_iter().map(|code| (field, code))),
-                    Err(_) => self.fault(field, "is not a text or a list of texts"),
-                },
+                Some(value) if field == Field::Coupons => {
+                    found.extend(value.raw().split(',').map(|code| (field, code.to_owned())));
+                }
+                Some(value) => found.push((field, value.raw().to_owned())),
             }
         }
         let mut coupons: Vec<String> = Vec::new();

@@ -3,6 +3,7 @@
 use event::Micros;
 use event::body::Item;
 use event::body::conversion::ITEMS_MAX;
+use event::money::DecimalMark;
 use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
 use super::{Lines, read, settle, sum};
@@ -19,7 +20,7 @@ fn fields<'a>(pairs: &'a [(&'a str, &'a str)]) -> Fields<'a> {
 
 fn lines(pairs: &[(&str, &str)]) -> Result<Vec<Item>, String> {
     let mut faults = Vec::new();
-    let Lines { items, conflict } = read(&fields(pairs), &mut faults);
+    let Lines { items, conflict } = read(&fields(pairs), DecimalMark::Dot, &mut faults);
     assert!(!conflict);
     match faults.first() {
         None => Ok(items),
@@ -116,17 +117,18 @@ fn a_price_times_pieces_that_no_order_holds_is_refused() {
 fn lines_in_two_ways_conflict_and_the_first_way_counts() {
     let both = fields(&[("items", r#"[{"amount":1}]"#), ("item1", "A"), ("amt1", "2")]);
     let mut faults = Vec::new();
-    let lines = read(&both, &mut faults);
+    let lines = read(&both, DecimalMark::Dot, &mut faults);
     assert_eq!((lines.items, lines.conflict, faults.len()), (vec![item("", 1, 1)], true, 0));
 }
 
 #[test]
 fn lines_in_a_json_body_are_read() {
     let mut fields = Fields::default();
-    fields.add_json(br#"{"items":[{"sku":"A","amount":7.5}]}"#).unwrap();
+    fields.add_json(br#"{"items":[{"sku":"A","amount":7.5},{"amount":"7,5"}]}"#).unwrap();
     let mut faults = Vec::new();
-    let lines = read(&fields, &mut faults);
-    assert_eq!(lines.items.first().map(|item| item.amount), Some(Micros(7_500_000)));
+    let lines = read(&fields, DecimalMark::Comma, &mut faults);
+    let amounts: Vec<i64> = lines.items.iter().map(|item| item.amount.0).collect();
+    assert_eq!(amounts, [7_500_000, 7_500_000], "a number has a dot, a text the program's mark");
 }
 
 fn settled(amounts: &[i64], amount: i64) -> (Vec<i64>, bool) {
@@ -185,7 +187,7 @@ proptest! {
             fields.add(name.as_str().into(), Value::Text(value.as_str().into())).unwrap();
         }
         let mut faults = Vec::new();
-        let mut lines = read(&fields, &mut faults);
+        let mut lines = read(&fields, DecimalMark::Comma, &mut faults);
         let total = sum(&lines.items);
         let _differs = settle(&mut lines.items, total.unwrap_or_default());
     }

@@ -1,0 +1,561 @@
+//! From a request to the events of a conversion: who calls, what it says, what its click ids are worth.
+
+use std::io::Read;
+
+use bytes::Bytes;
+use catalog::program::PageTrust;
+use catalog::{ProgramRef, Snapshot};
+use event::body::{
+    Action, ClickEvidence, ClickSource, ClickVerdict, Conversion, EventType, OrderStatus, Source,
+    Trust, Validation,
+};
+use event::private::{Private, Sealed};
+use event::{
+    Body, Code, Consent, Envelope, EventId, IdentityId, Millis, OrderKey, ProgramName, VisitorTag,
+};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, REFERER, USER_AGENT};
+use http::{Method, StatusCode};
+
+use super::BODY_BYTES_MAX;
+use super::fault::FieldFault;
+use super::fields::{Field, Fields, Strictness, Value, cut};
+use super::json::JsonFault;
+use super::parse::{self, ParsedConversion, Shop};
+use crate::auth::{self, Call, Caller, NotAdmitted, Pages, RateKey};
+use crate::consent::{self, Page, Signals};
+use crate::cookie::Cookies;
+use crate::core::Core;
+use crate::flags::Flags;
+use crate::keys::Keys;
+use crate::metrics::Endpoint;
+use crate::rate;
+use crate::request::Head;
+
+/// How many times its size a gzip body may unpack to.
+const INFLATED_RATIO_MAX: usize = 20;
+
+/// A report that may be stored.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    /// The conversion, and what became of the order if the call says so; each with the text of its partition.
+    pub(super) envelopes: Vec<(Envelope, String)>,
+    /// The program.
+    pub(super) program: ProgramName,
+    /// How far the caller is believed.
+    pub(super) trust: Trust,
+    /// Verdict about the click id; none if there was none.
+    pub(super) click: Option<ClickVerdict>,
+    /// The order id as stored.
+    pub(super) order_id: Option<String>,
+    /// A test.
+    pub(super) test: bool,
+    /// Stored, but known to be never paid: [`Code::Unconfirmed`].
+    pub(super) code: Code,
+    /// What the caller should know.
+    pub(super) warnings: Vec<String>,
+    /// What was sent, personal fields cut.
+    pub(super) sent: Box<str>,
+    /// The visitor refused here: our cookies end.
+    pub(super) withdrawn: bool,
+    /// Flags of the conversion.
+    pub(super) flags: Flags,
+}
+
+impl Accepted {
+    /// The id of the conversion's event.
+    pub(super) fn event(&self) -> Option<EventId> {
+        self.envelopes.first().map(|(envelope, _)| envelope.id)
+    }
+
+    /// The id of the validation's event.
+    pub(super) fn validation(&self) -> Option<EventId> {
+        self.envelopes.get(1).map(|(envelope, _)| envelope.id)
+    }
+}
+
+/// Why a report is refused.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// Status of the answer.
+    pub(super) status: StatusCode,
+    /// The reason.
+    pub(super) code: Code,
+    /// The reason that the caller is told, where it is another one.
+    pub(super) told: Option<Code>,
+    /// The first field that is wrong.
+    pub(super) field: Option<String>,
+    /// In words.
+    pub(super) message: String,
+    /// All fields that are wrong.
+    pub(super) faults: Vec<FieldFault>,
+    /// The program, where it is known.
+    pub(super) program: Option<ProgramName>,
+    /// How far the caller was believed, if it was let in.
+    pub(super) trust: Option<Trust>,
+    /// Verdict about the click id, where it was looked at.
+    pub(super) click: Option<ClickVerdict>,
+    /// What was sent, personal fields cut.
+    pub(super) sent: Box<str>,
+    /// Seconds after which the same call may succeed.
+    pub(super) retry_after: Option<u32>,
+    /// The body was not read whole: the connection cannot go on.
+    pub(super) broken: bool,
+}
+
+impl Refused {
+    /// A refusal of which only this is known.
+    pub(super) fn plain(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            told: None,
+            field: None,
+            message: message.into(),
+            faults: Vec::new(),
+            program: None,
+            trust: None,
+            click: None,
+            sent: Box::default(),
+            retry_after: None,
+            broken: false,
+        }
+    }
+
+    fn of_faults(faults: Vec<FieldFault>) -> Self {
+        let first = faults.first();
+        let message = first.map(FieldFault::message).unwrap_or_default();
+        let field = first.map(|fault| fault.field.clone());
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self { field, faults, ..Self::plain(status, Code::Malformed, message) }
+    }
+
+    fn field(status: StatusCode, code: Code, field: Field, message: impl Into<String>) -> Self {
+        Self { field: Some(field.name().to_owned()), ..Self::plain(status, code, message) }
+    }
+}
+
+impl From<NotAdmitted> for Refused {
+    fn from(why: NotAdmitted) -> Self {
+        let (status, code, message) = why.answer();
+        let field = matches!(why, NotAdmitted::NoProgram | NotAdmitted::UnknownProgram)
+            .then(|| Field::Program.name().to_owned());
+        Self { field, ..Self::plain(status, code, message) }
+    }
+}
+
+impl From<JsonFault> for Refused {
+    fn from(why: JsonFault) -> Self {
+        Self::plain(StatusCode::BAD_REQUEST, Code::Malformed, why.to_string())
+    }
+}
+
+/// By which way a report came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way<'a> {
+    /// `/v1/conversions`.
+    Call,
+    /// `/p/{program}.gif`.
+    Pixel(&'a str),
+}
+
+impl Way<'_> {
+    /// The endpoint.
+    pub(super) const fn endpoint(self) -> Endpoint {
+        match self {
+            Self::Call => Endpoint::Conversions,
+            Self::Pixel(_) => Endpoint::Pixel,
+        }
+    }
+
+    const fn strictness(self) -> Strictness {
+        match self {
+            Self::Call => Strictness::Refuse,
+            Self::Pixel(_) => Strictness::Flag,
+        }
+    }
+
+    const fn source(self, trust: Trust) -> Source {
+        match (self, trust) {
+            (Self::Pixel(_), _) => Source::Pixel,
+            (Self::Call, Trust::Page) => Source::Tag,
+            (Self::Call, Trust::Token | Trust::Signed) => Source::S2s,
+        }
+    }
+}
+
+/// Judges a request: nothing is written yet.
+///
+/// # Errors
+/// [`Refused`] holds the answer.
+pub(super) fn judge(
+    core: &Core,
+    head: &Head,
+    body: &Bytes,
+    way: Way<'_>,
+) -> Result<Accepted, Box<Refused>> {
+    let inflated = inflate(head, body);
+    let mut fields = Fields::default();
+    let read = match &inflated {
+        Ok(body) => read_fields(&mut fields, head, body, way),
+        Err(refusal) => Err(refusal()),
+    };
+    let catalog = core.catalog().ok_or_else(|| {
+        let message = "this node has no catalog yet; send the same call again";
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Refused { retry_after: Some(1), ..Refused::plain(status, Code::Timeout, message) }
+    })?;
+    let keys = core.keys();
+    let report = Report { core, head, body, way, fields: &fields, catalog: &catalog, keys: &keys };
+    let mut trust = None;
+    let mut program = auth::program_of(&catalog, report.program());
+    let judged = read.and_then(|()| {
+        let caller = report.admit()?;
+        trust = Some(caller.trust);
+        program = Some(caller.program.name().clone());
+        report.limit(caller)?;
+        report.read(caller)
+    });
+    judged.map_err(|mut refused| {
+        refused.program = program;
+        refused.trust = trust;
+        refused.sent = fields.sent().into();
+        Box::new(refused)
+    })
+}
+
+/// Inflates a body that is gzip.
+fn inflate(head: &Head, body: &Bytes) -> Result<Bytes, fn() -> Refused> {
+    match head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None | Some(b"identity") => Ok(body.clone()),
+        Some(b"gzip") => {
+            let bytes_max = body.len().saturating_mul(INFLATED_RATIO_MAX).min(BODY_BYTES_MAX);
+            let mut inflated = Vec::new();
+            flate2::read::GzDecoder::new(body.as_ref())
+                .take(bytes_max as u64 + 1)
+                .read_to_end(&mut inflated)
+                .map_err(|_| not_gzip as fn() -> Refused)?;
+            if inflated.len() > bytes_max { Err(too_large) } else { Ok(inflated.into()) }
+        }
+        Some(_) => Err(|| {
+            let message = "send the body plain or as gzip";
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            Refused::plain(status, Code::UnsupportedType, message)
+        }),
+    }
+}
+
+fn not_gzip() -> Refused {
+    Refused::plain(StatusCode::BAD_REQUEST, Code::Malformed, "the body is not gzip")
+}
+
+fn too_large() -> Refused {
+    let message = "the body unpacks to more than 64 KiB or to more than 20 times its size";
+    Refused::plain(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, message)
+}
+
+/// Reads query and body.
+fn read_fields<'a>(
+    fields: &mut Fields<'a>,
+    head: &'a Head,
+    body: &'a Bytes,
+    way: Way<'a>,
+) -> Result<(), Refused> {
+    let too_many = |_| Refused::from(JsonFault::TooManyFields);
+    if let Way::Pixel(program) = way {
+        fields.add(Field::Program.name().into(), Value::Text(program.into())).map_err(too_many)?;
+    }
+    fields.add_encoded(head.query()).map_err(too_many)?;
+    if head.method != Method::POST {
+        return Ok(());
+    }
+    let content_type = head.header(CONTENT_TYPE).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        fields.add_json(body)?;
+    } else if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let text = std::str::from_utf8(body).map_err(|_| JsonFault::NotUtf8)?;
+        fields.add_encoded(text.trim_end()).map_err(too_many)?;
+    } else if !(essence.is_empty() && body.is_empty()) {
+        let message =
+            "send application/x-www-form-urlencoded or application/json, one conversion a call";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Refused::plain(status, Code::UnsupportedType, message));
+    }
+    Ok(())
+}
+
+struct Report<'a, 'f> {
+    core: &'a Core,
+    head: &'a Head,
+    body: &'a Bytes,
+    way: Way<'a>,
+    fields: &'a Fields<'f>,
+    catalog: &'a Snapshot,
+    keys: &'a Keys,
+}
+
+impl<'a> Report<'a, '_> {
+    fn program(&self) -> Option<&str> {
+        match self.way {
+            Way::Pixel(program) => Some(program),
+            Way::Call => self.fields.text(Field::Program),
+        }
+    }
+
+    fn admit(&self) -> Result<Caller<'a>, Refused> {
+        if let Way::Pixel(name) = self.way {
+            let program = self.catalog.program(name).filter(|p| !p.is_retired());
+            let program = program.ok_or(NotAdmitted::UnknownProgram)?;
+            let rate_key = RateKey::Address;
+            return Ok(Caller { program, trust: Trust::Page, signed_at: None, rate_key });
+        }
+        let call = Call {
+            head: self.head,
+            body: self.body,
+            fields: self.fields,
+            program: self.program(),
+            skew_ms_max: self.core.shared.config.conversions.signature_skew_ms(),
+        };
+        Ok(auth::admit(self.catalog, self.keys, call, Pages::Admitted)?)
+    }
+
+    fn limit(&self, caller: Caller<'_>) -> Result<(), Refused> {
+        let state = &self.core.shared.conversions;
+        let taken = match caller.rate_key {
+            RateKey::Key(key) => state.calls.take(key),
+            RateKey::Address => state.pages.take(crate::address::bucket(self.head.client.address)),
+        };
+        taken.map_err(|wait| {
+            let seconds = rate::seconds(wait);
+            let message = format!("too many calls; try again in {seconds} s");
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            Refused {
+                retry_after: Some(seconds),
+                ..Refused::plain(status, Code::RateLimited, message)
+            }
+        })
+    }
+
+    fn read(&self, caller: Caller<'_>) -> Result<Accepted, Refused> {
+        let program = caller.program;
+        let settings = program.body();
+        if caller.trust == Trust::Page && settings.reports.page == PageTrust::Off {
+            let message = "this program takes no reports of pages";
+            return Err(Refused::plain(StatusCode::FORBIDDEN, Code::SourceRefused, message));
+        }
+        let shop = Shop {
+            goals: &settings.goals,
+            currency: settings.currency,
+            decimal_mark: settings.decimal_mark,
+            time_zone: &settings.time_zone,
+        };
+        let received_at = self.head.received_at;
+        let parsed = parse::read(self.fields, shop, received_at, self.way.strictness())
+            .map_err(Refused::of_faults)?;
+        if parsed.status != OrderStatus::Pending && caller.trust != Trust::Signed {
+            let message = "status other than pending is taken from signed calls only";
+            return Err(Refused::field(
+                StatusCode::FORBIDDEN,
+                Code::SourceRefused,
+                Field::Status,
+                message,
+            ));
+        }
+        let cookies = Cookies::read(&self.head.headers);
+        let clicks = self.clicks(program, &cookies);
+        let click = clicks.first().map(|click| click.verdict);
+        let has_valid = clicks.iter().any(|click| click.verdict == ClickVerdict::Valid);
+        if caller.trust == Trust::Page
+            && settings.reports.page == PageTrust::RequireClickId
+            && !has_valid
+        {
+            return Err(self.without_click(click, parsed.test));
+        }
+        Ok(self.accept(caller, parsed, &cookies, clicks))
+    }
+
+    /// A page without a valid click id. What the id was found to be is told to a test only, and kept in the event.
+    fn without_click(&self, click: Option<ClickVerdict>, test: bool) -> Refused {
+        let code = click.and_then(ClickVerdict::code).unwrap_or(Code::NoClickEvidence);
+        let (told, message) = match click {
+            Some(verdict) if test => {
+                (None, format!("the click id is {}", crate::recent::click_word(Some(verdict))))
+            }
+            _ => {
+                let message = "this program takes reports of pages only with a valid click id";
+                (Some(Code::NoClickEvidence), message.to_owned())
+            }
+        };
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Refused { click, told, ..Refused::field(status, code, Field::ClickId, message) }
+    }
+
+    /// Click ids: the parameter first, then the cookie, then the cookie of an exempt journey; each once.
+    fn clicks(&self, program: ProgramRef<'_>, cookies: &Cookies<'_>) -> Vec<ClickEvidence> {
+        let given = [
+            (self.fields.text(Field::ClickId), ClickSource::Parameter),
+            (cookies.click(program), ClickSource::Cookie),
+            (cookies.exempt_click(program), ClickSource::ExemptCookie),
+        ];
+        let mut clicks: Vec<ClickEvidence> = Vec::new();
+        for (text, source) in given {
+            let Some(text) = text.filter(|text| !text.is_empty()) else {
+                continue;
+            };
+            if source == ClickSource::Cookie && clicks.iter().any(|click| click.raw == text) {
+                continue;
+            }
+            clicks.push(crate::evidence::verify(
+                self.keys,
+                self.catalog,
+                program.id(),
+                text,
+                source,
+                self.head.received_at,
+            ));
+        }
+        clicks
+    }
+
+    fn accept(
+        &self,
+        caller: Caller<'_>,
+        parsed: ParsedConversion,
+        cookies: &Cookies<'_>,
+        clicks: Vec<ClickEvidence>,
+    ) -> Accepted {
+        let program = caller.program;
+        let name = program.name().clone();
+        let id = self.core.mint(self.head.received_at);
+        let received_at = id.time();
+        let visitor = cookies.visitor(&self.keys.cookies, program, received_at);
+        let consent =
+            self.consent(&parsed, caller.trust, program, visitor.cookie.map(|v| v.consent));
+        let mut flags = consent.flags;
+        flags.set_if(visitor.bad_mac, event::Flag::CookieBadMac);
+        for flag in &parsed.flags {
+            flags.set(*flag);
+        }
+        let mut ids = Vec::new();
+        if let Some(cookie) = visitor.cookie {
+            ids.push(IdentityId::Visitor(VisitorTag::of(&name, cookie.id)));
+        }
+        if let Some(customer) = parsed.customer {
+            ids.push(IdentityId::Customer(self.keys.customer(&name, customer.bytes())));
+        }
+        let names_itself = parsed.is_named();
+        let code = if self.way == Way::Call || names_itself { Code::Ok } else { Code::Unconfirmed };
+        let click = clicks.first().map(|click| click.verdict);
+        let key = OrderKey::of_report(
+            (name.clone(), parsed.goal.clone(), parsed.test),
+            parsed.order_id.as_deref(),
+            parsed.client_event_id.as_deref(),
+            id,
+        );
+        let (test, status, revision) = (parsed.test, parsed.status, parsed.revision);
+        let order_id = parsed.order_id.clone();
+        let occurred_at =
+            if parsed.claimed_at.is_some() { parsed.occurred_at } else { received_at };
+        let conversion = Conversion {
+            goal: parsed.goal,
+            order_id: parsed.order_id,
+            client_event_id: parsed.client_event_id,
+            revision,
+            source: self.way.source(caller.trust),
+            trust: caller.trust,
+            amount: parsed.amount,
+            currency: parsed.currency,
+            items: parsed.items,
+            ids,
+            clicks,
+            coupons: parsed.coupons,
+            channel: parsed.channel,
+            customer_type: parsed.customer_type,
+            consent: consent.state,
+            gdpr_consent: parsed.gdpr_consent,
+            subs: parsed.subs,
+            flags: flags.to_vec(),
+            claimed_at: parsed.claimed_at,
+            private: self.private(id, caller.trust, consent.state),
+        };
+        let (text, partition) = (key.to_string(), key.partition_text());
+        let envelope = |id: EventId, occurred_at: Millis, body: Body| {
+            let received_at = id.time();
+            let (program, key) = (Some(name.clone()), text.clone());
+            let envelope = Envelope { id, occurred_at, received_at, program, test, key, body };
+            (envelope, partition.clone())
+        };
+        let mut envelopes = vec![envelope(id, occurred_at, Body::Conversion(Box::new(conversion)))];
+        if let Some(action) = action_of(status) {
+            let id = self.core.mint(self.head.received_at);
+            // By the time of the signature, not of arrival: an old call that is replayed cannot undo a newer one.
+            let at = caller.signed_at.map_or(id.time(), |at| Millis(at.0.min(id.time().0)));
+            let validation = Validation { order: key, action, code: None, revision };
+            envelopes.push(envelope(id, at, Body::Validation(validation)));
+        }
+        Accepted {
+            envelopes,
+            program: name.clone(),
+            trust: caller.trust,
+            click,
+            order_id,
+            test,
+            code,
+            warnings: parsed.warnings,
+            sent: self.fields.sent().into(),
+            withdrawn: parsed.consent == Some(Consent::Denied) && !cookies.is_empty(),
+            flags,
+        }
+    }
+
+    /// The buyer's browser, sealed: of a page only, and not of a visitor who refused.
+    fn private(&self, id: EventId, trust: Trust, consent: Consent) -> Option<Sealed> {
+        if trust != Trust::Page || consent == Consent::Denied {
+            return None;
+        }
+        let header = |name, bytes_max| {
+            let text = self.head.headers.get(name)?.to_str().ok()?;
+            Some(cut(text, bytes_max).into())
+        };
+        let address = crate::address::cut(self.head.client.address).to_string();
+        let block = Private {
+            user_agent: header(USER_AGENT, 1_024),
+            referrer: header(REFERER, 2_048),
+            address: Some(address.into()),
+        };
+        self.core.today(id.time()).seal.as_ref()?.seal(id, &block).ok()
+    }
+
+    /// Consent of the order. Signals of a browser count for calls of pages only.
+    fn consent(
+        &self,
+        parsed: &ParsedConversion,
+        trust: Trust,
+        program: ProgramRef<'_>,
+        cookie: Option<Consent>,
+    ) -> consent::Verdict {
+        let is_page = trust == Trust::Page;
+        let signals = Signals {
+            exempt: false,
+            choice: parsed.consent.map(Consent::as_str),
+            cookie,
+            gdpr: parsed.gdpr.as_deref(),
+            tc_string: parsed.gdpr_consent.as_deref(),
+            gpc: is_page && self.head.header_is("sec-gpc", "1"),
+            dnt: is_page && self.head.header_is("dnt", "1"),
+            page: Page::Merchant,
+        };
+        consent::evaluate(&program.body().consent, &signals)
+    }
+}
+
+const fn action_of(status: OrderStatus) -> Option<Action> {
+    match status {
+        OrderStatus::Pending => None,
+        OrderStatus::Approved => Some(Action::Approve),
+        OrderStatus::Declined => Some(Action::Decline),
+    }
+}
+
+/// What every event of this endpoint would have been.
+pub(super) const EVENT_TYPE: EventType = EventType::Conversion;
