@@ -190,8 +190,21 @@ impl Serialize for TermsHash {
     }
 }
 
+impl<'de> Deserialize<'de> for TermsHash {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        let read = |text: &str| -> Option<[u8; 16]> {
+            let plain = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+            let number = u128::from_str_radix(text, 16).ok()?;
+            (text.len() == 32 && plain).then(|| number.to_be_bytes())
+        };
+        let wrong = || serde::de::Error::custom("a terms hash is 32 hexadecimal digits");
+        read(&text).map(Self).ok_or_else(wrong)
+    }
+}
+
 /// Name and content hash of a terms version, as traces carry them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TermsRef {
     /// Such as `program/boutique/terms/2`: the object and the version's place, counted from 1. Place 0 stands for the
     /// built-in defaults, which hold while the program has no version in force.
@@ -325,5 +338,38 @@ impl Hashed for ProgramTerms {
         encoder.number(self.lock_after_ms);
         encoder.number(i64::from(self.semantics));
         encoder.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Hashed, LevelTerms, Lookback, ProgramTerms, TermsRef};
+
+    #[test]
+    fn a_reference_survives_its_json() {
+        let hash = ProgramTerms::default().content_hash(None);
+        let reference = TermsRef { id: "program/shop/terms/0".into(), hash };
+        let text = serde_json::to_string(&reference).unwrap();
+        assert_eq!(serde_json::from_str::<TermsRef>(&text).unwrap(), reference);
+        for bad in ["\"\"", "\"00\"", "\"+0000000000000000000000000000000\""] {
+            assert!(serde_json::from_str::<super::TermsHash>(bad).is_err());
+        }
+    }
+
+    #[test]
+    fn off_and_absent_and_zero_have_hashes_of_their_own() {
+        let with = |lookback_click| {
+            LevelTerms { lookback_click, ..LevelTerms::default() }.content_hash(None)
+        };
+        let all = [None, Some(Lookback::Off), Some(Lookback::Within(0))].map(with);
+        assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2]);
+        assert_ne!(all[0], LevelTerms::default().content_hash(Some(event::Millis(0))));
+    }
+
+    /// The default terms are what a program without any has: their hash stands in traces.
+    #[test]
+    fn the_hash_of_the_defaults_is_fixed() {
+        let hash = ProgramTerms::default().content_hash(None).to_string();
+        expect_test::expect!["738b7810c79bf2d8a416d0d840e1f6c0"].assert_eq(&hash);
     }
 }

@@ -1,14 +1,14 @@
 //! Which terms hold for a touch and for an order, and the level that each value came from.
 
 use event::{Millis, SegmentName};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Member, ProgramRef};
 use crate::partner::{EndMode, PartnerState};
 use crate::terms::{LevelTerms, Lookback, ProgramTerms, TermsRef, TermsVersion, Treatment};
 
 /// Where a value was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// The partner's own terms.
