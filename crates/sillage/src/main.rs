@@ -15,7 +15,6 @@ mod config;
 mod decide;
 #[cfg(test)]
 mod fresh;
-mod journal;
 mod keygen;
 mod keys;
 mod loss;

@@ -1,11 +1,13 @@
 //! A running node: opens the log, loads the catalog, starts the roles, and stops them in the order that loses nothing.
 
+use std::net::SocketAddr;
 use std::process;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use edge::{Edge, LogJournal};
 use event::{Clock, Topic};
 use eventlog::{ClockKind, Disk, Log, RealDisk, StreamState};
 use http::StatusCode;
@@ -13,7 +15,8 @@ use telemetry::admin::{Admin, Class, Draining, Reply, Running};
 use telemetry::{Recorder, task};
 
 use crate::catalog_file::Source;
-use crate::config::Config;
+use crate::config::{Config, Faults};
+use crate::keys;
 use crate::loss;
 use crate::signals::Request;
 use crate::trace;
@@ -41,6 +44,7 @@ pub(crate) struct Node {
     config: Config,
     draining: Draining,
     admin: Running,
+    edge: Edge,
     loss: Arc<loss::Watch>,
     catalog: Arc<Source>,
     log: Log,
@@ -50,8 +54,9 @@ impl Node {
     /// Starts every part; returns when the first request can be answered.
     pub(crate) fn start(setup: Setup) -> anyhow::Result<Self> {
         let Setup { config, clock, clock_kind, recorder, roles: _ } = setup;
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let keys = keys::read(&config.node.key_file).map_err(as_fault)?;
         let folder = &config.node.data_folder;
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let (log, recovery) =
             Log::open(disk, folder, config.eventlog.clone(), Arc::clone(&clock), clock_kind)
                 .context("open the event log")?;
@@ -61,14 +66,21 @@ impl Node {
         log.on_damage(|damage| {
             tracing::error!(?damage, "damage in the event log; the range is in quarantine");
         });
-        let catalog = Source::open(&config.node.catalog_file, &log, clock)?;
+        let catalog = Source::open(&config.node.catalog_file, &log, Arc::clone(&clock))?;
         let catalog = Arc::new(catalog);
         let aging = Arc::clone(&catalog);
         let loss = Arc::new(loss::Watch::start(log.reader().clone(), move || aging.tick())?);
+        let deps = edge::Deps {
+            catalog: Arc::clone(catalog.handle()),
+            journal: Arc::new(LogJournal::new(&log).context("open the journal")?),
+            clock,
+            keys,
+        };
+        let edge = Edge::start(config.edge.clone(), folder, deps, &|_| false)?;
         let draining = Draining::default();
         let admin = Self::admin(&log, &loss, recorder, draining.clone());
         let admin = admin.serve(config.admin.listen)?;
-        Ok(Self { config, draining, admin, loss, catalog, log })
+        Ok(Self { config, draining, admin, edge, loss, catalog, log })
     }
 
     fn admin(log: &Log, loss: &Arc<loss::Watch>, recorder: Recorder, draining: Draining) -> Admin {
@@ -95,13 +107,28 @@ impl Node {
     }
 
     /// Where the admin listener answers.
-    pub(crate) const fn admin_address(&self) -> std::net::SocketAddr {
+    pub(crate) const fn admin_address(&self) -> SocketAddr {
         self.admin.address()
+    }
+
+    /// Where the edge answers.
+    pub(crate) fn edge_addresses(&self) -> &[SocketAddr] {
+        self.edge.addresses()
     }
 
     /// Reads catalog and keys again; what is wrong with the new ones is logged and counted, and the old ones stay.
     pub(crate) fn reload(&self) {
         self.catalog.reload();
+        match keys::read(&self.config.node.key_file) {
+            Ok(keys) => {
+                self.edge.set_keys(keys);
+                tracing::info!("keys loaded");
+            }
+            Err(error) => {
+                tracing::error!("{error:#}");
+                tracing::error!("the key file is refused; the keys before it stay in use");
+            }
+        }
     }
 
     /// Drains and ends: `/readyz` says 503 while requests are still served, then no connection is accepted, then those
@@ -119,12 +146,18 @@ impl Node {
         let delay = self.config.node.drain_delay;
         tracing::info!(drain_delay = ?delay, "draining: /readyz says 503, requests are still served");
         wait_unless_hurried(delay, requests);
+        let edge = self.edge.stop().context("stop the edge");
         self.log.close();
         drop(self.loss);
         tracing::info!(took_ms = ms(started.elapsed()), "stopped; everything promised is on disk");
         self.admin.stop()?;
-        Ok(())
+        edge
     }
+}
+
+/// A wrong key file is the operator's to mend, as a wrong configuration is.
+fn as_fault(error: anyhow::Error) -> anyhow::Error {
+    Faults::one(format!("{error:#}")).into()
 }
 
 /// Waits, unless the operator asks a second time.

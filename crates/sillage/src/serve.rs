@@ -31,6 +31,9 @@ pub(crate) fn run(file: &Path, roles: Roles) -> anyhow::Result<()> {
         roles,
     };
     let node = Node::start(setup)?;
+    for address in node.edge_addresses() {
+        tracing::info!(%address, "edge listener");
+    }
     tracing::info!(address = %node.admin_address(), "admin listener");
     tracing::info!(took_ms = started.elapsed().as_millis(), "ready");
     loop {

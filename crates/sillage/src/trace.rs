@@ -91,6 +91,12 @@ pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<()> {
 }
 
 fn open(folder: &Path) -> anyhow::Result<LogReader> {
+    if !folder.join("FORMAT").exists() {
+        bail!(
+            "{} holds no data: has `sillage serve` run with this configuration?",
+            folder.display()
+        );
+    }
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     LogReader::open(&disk, folder)
         .with_context(|| format!("read the data folder {}", folder.display()))

@@ -13,7 +13,7 @@ use super::read::load;
 const SECTIONS: [(&str, &str, &str); 6] = [
     ("node", include_str!("../config.rs"), "NodeConfig"),
     ("edge", include_str!("../../../edge/src/config.rs"), "Config"),
-    ("edge.conversions", include_str!("../../../edge/src/conversion.rs"), "Config"),
+    ("edge.conversions", include_str!("../../../edge/src/conversion/config.rs"), "Config"),
     ("eventlog", include_str!("../../../eventlog/src/config.rs"), "Config"),
     ("admin", include_str!("../../../telemetry/src/admin.rs"), "Config"),
     ("log", include_str!("../../../telemetry/src/log.rs"), "Config"),
