@@ -10,6 +10,7 @@
 //!
 //! This crate does not parse payloads, does not know what an order is and does not speak HTTP.
 
+mod appender;
 pub mod config;
 pub mod consume;
 mod cursor;
@@ -30,6 +31,7 @@ mod signal;
 mod stream;
 mod writer;
 
+pub use appender::Appender;
 pub use config::{ClockKind, Config};
 pub use consume::{Ack, Backend, Batch, Consumer, Cursor, Delivery, Group, Partition, Unit};
 pub use damage::{Damage, TornTail};
@@ -37,5 +39,5 @@ pub use disk::{Disk, DiskFile, RealDisk, SyncPoint};
 pub use error::{CommitError, Error, ErrorKind, Refused};
 pub use log::{Log, LogReader, Recovery, Scan, StreamState};
 pub use metrics::METRICS;
-pub use queue::{Appender, Durable};
+pub use queue::Durable;
 pub use record::{Class, Header, Offset, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, Record};

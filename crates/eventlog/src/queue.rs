@@ -1,132 +1,32 @@
 //! The bounded queue before a stream's writer: records are encoded straight into the bytes of the next commit.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use event::Topic;
 
 use crate::error::{CommitError, Refused};
-use crate::frame::{FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES};
+use crate::frame::FRAME_BODY_BYTES_MAX;
 use crate::metrics::RefusedMetrics;
-use crate::record::{Class, Header, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, Record};
+use crate::record::{Class, Header};
 use crate::signal::lock;
 
+use self::pending::PushFault;
+use self::ticket::Ticket;
+
+mod pending;
+mod ticket;
+
+pub(crate) use self::pending::{Packed, Pending};
+pub use self::ticket::Durable;
+
 /// Appends a payload.
-type Write<'a> = &'a mut dyn FnMut(&mut Vec<u8>);
+pub(crate) type Write<'a> = &'a mut dyn FnMut(&mut Vec<u8>);
 
 /// Bytes in the queue from which a writer that waits for company is woken: a full frame.
 const HURRY_BYTES: usize = FRAME_BODY_BYTES_MAX;
-
-/// One frame in the bytes of a batch: header place and body.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Cut {
-    pub(crate) start: usize,
-    pub(crate) records: u32,
-}
-
-/// What one commit writes: frames one after another, whose headers the writer fills in.
-#[derive(Debug, Default)]
-pub(crate) struct Pending {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) cuts: Vec<Cut>,
-    pub(crate) records: u32,
-    /// Bytes that are whole records; more only while one is being written, or if that panicked.
-    whole: usize,
-    ticket: Option<Arc<Ticket>>,
-}
-
-impl Pending {
-    /// Empties it, keeping its memory.
-    pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        self.cuts.clear();
-        self.records = 0;
-        self.whole = 0;
-        self.ticket = None;
-    }
-
-    /// Tells everybody who waits for this batch, once.
-    pub(crate) fn resolve(&mut self, outcome: Result<(), CommitError>) {
-        if let Some(ticket) = self.ticket.take() {
-            ticket.resolve(outcome);
-        }
-    }
-
-    /// Appends a record. `write` appends its payload. Whatever `write` does, an `Err` leaves everything as it was.
-    fn push(
-        &mut self,
-        header: &Header,
-        bytes_max: usize,
-        write: Write<'_>,
-    ) -> Result<(), PushFault> {
-        let before = self.whole;
-        self.bytes.truncate(before);
-        let new_frame = self.cuts.is_empty();
-        if new_frame {
-            self.bytes.resize(before + FRAME_HEADER_BYTES, 0);
-        }
-        let start = self.bytes.len();
-        self.bytes.resize(start + RECORD_HEADER_BYTES, 0);
-        write(&mut self.bytes);
-        let length = self.bytes.len().checked_sub(start + RECORD_HEADER_BYTES);
-        let fault = match length {
-            Some(length) if length <= PAYLOAD_BYTES_MAX => {
-                (self.bytes.len() > bytes_max).then_some(PushFault::Full)
-            }
-            _ => Some(PushFault::Oversize),
-        };
-        if let Some(fault) = fault {
-            self.bytes.truncate(before);
-            return Err(fault);
-        }
-        let encoded = header.encode(length.and_then(|n| u32::try_from(n).ok()).unwrap_or(0));
-        if let Some(place) = self.bytes.get_mut(start..start + RECORD_HEADER_BYTES) {
-            place.copy_from_slice(&encoded);
-        }
-        self.settle(start, new_frame);
-        self.whole = self.bytes.len();
-        Ok(())
-    }
-
-    /// Counts the record that begins at `start` to the last frame, or to a new one if it does not fit there.
-    fn settle(&mut self, start: usize, new_frame: bool) {
-        self.records += 1;
-        let end = self.bytes.len();
-        let fits = !new_frame
-            && self
-                .cuts
-                .last()
-                .is_some_and(|cut| end - cut.start <= FRAME_HEADER_BYTES + FRAME_BODY_BYTES_MAX);
-        if fits {
-            if let Some(cut) = self.cuts.last_mut() {
-                cut.records += 1;
-            }
-            return;
-        }
-        let at = if new_frame { start - FRAME_HEADER_BYTES } else { start };
-        if !new_frame {
-            self.bytes.splice(start..start, [0; FRAME_HEADER_BYTES]);
-        }
-        self.cuts.push(Cut { start: at, records: 1 });
-    }
-}
-
-/// Nobody waits for ever for a batch that went down with its writer.
-impl Drop for Pending {
-    fn drop(&mut self) {
-        self.resolve(Err(CommitError::Closed));
-    }
-}
-
-enum PushFault {
-    Full,
-    Oversize,
-}
 
 /// What the writer can do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -427,196 +327,5 @@ impl Queue {
     pub(crate) fn pause(&self, pause: Duration) -> bool {
         let paused = self.work.wait_timeout_while(lock(&self.inner), pause, |i| !i.closing);
         paused.unwrap_or_else(PoisonError::into_inner).0.closing
-    }
-}
-
-/// Records of one topic, encoded one after another: the outputs of a unit.
-#[derive(Debug, Default)]
-pub(crate) struct Packed {
-    bytes: Vec<u8>,
-    records: Vec<(Header, usize)>,
-}
-
-impl Packed {
-    pub(crate) fn push(
-        &mut self,
-        topic: Topic,
-        header: Header,
-        write: Write<'_>,
-    ) -> Result<(), Refused> {
-        let start = self.bytes.len();
-        write(&mut self.bytes);
-        let length = self.bytes.len().checked_sub(start);
-        if length.is_none_or(|length| length > PAYLOAD_BYTES_MAX) {
-            self.bytes.truncate(start);
-            return Err(Refused::Oversize(topic));
-        }
-        self.records.push((header, self.bytes.len()));
-        Ok(())
-    }
-
-    pub(crate) fn get(&self, index: usize) -> Option<(Header, &[u8])> {
-        let (header, end) = *self.records.get(index)?;
-        let start = match index.checked_sub(1) {
-            Some(before) => self.records.get(before)?.1,
-            None => 0,
-        };
-        Some((header, self.bytes.get(start..end)?))
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        self.records.clear();
-    }
-}
-
-/// One per commit; everybody who waits for that commit shares it.
-#[derive(Debug, Default)]
-pub(crate) struct Ticket {
-    inner: Mutex<TicketInner>,
-    done: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct TicketInner {
-    outcome: Option<Result<(), CommitError>>,
-    wakers: Vec<Waker>,
-}
-
-impl Ticket {
-    fn resolve(&self, outcome: Result<(), CommitError>) {
-        let mut inner = lock(&self.inner);
-        inner.outcome = Some(outcome);
-        let wakers = std::mem::take(&mut inner.wakers);
-        drop(inner);
-        self.done.notify_all();
-        for waker in wakers {
-            waker.wake();
-        }
-    }
-
-    pub(crate) fn wait(&self) -> Result<(), CommitError> {
-        let mut inner = lock(&self.inner);
-        loop {
-            if let Some(outcome) = inner.outcome {
-                return outcome;
-            }
-            inner = self.done.wait(inner).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-/// The promise that records are durable: resolves `Ok` after the fdatasync over them returned. May be dropped at
-/// any time; the records are written all the same.
-#[derive(Debug)]
-#[must_use = "the records are not durable before this resolves"]
-pub struct Durable {
-    ticket: Arc<Ticket>,
-    /// Where this future's waker stands in the ticket.
-    place: Option<usize>,
-}
-
-impl Durable {
-    /// Blocks until it is known.
-    ///
-    /// # Errors
-    /// The records are not known to be durable; they may be found in the log later all the same.
-    pub fn wait(self) -> Result<(), CommitError> {
-        self.ticket.wait()
-    }
-}
-
-impl Future for Durable {
-    type Output = Result<(), CommitError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let ticket = Arc::clone(&self.ticket);
-        let mut inner = lock(&ticket.inner);
-        if let Some(outcome) = inner.outcome {
-            return Poll::Ready(outcome);
-        }
-        match self.place.and_then(|place| inner.wakers.get_mut(place)) {
-            Some(waker) => waker.clone_from(context.waker()),
-            None => {
-                self.place = Some(inner.wakers.len());
-                inner.wakers.push(context.waker().clone());
-            }
-        }
-        Poll::Pending
-    }
-}
-
-/// Appends to one topic, from any thread. Never blocks for the disk: clones share one bounded queue.
-#[derive(Clone, Debug)]
-pub struct Appender(pub(crate) Arc<Queue>);
-
-impl Appender {
-    /// The topic.
-    #[must_use]
-    pub fn topic(&self) -> Topic {
-        self.0.topic()
-    }
-
-    /// Queues a record for the next commit, within the topic's commit interval.
-    ///
-    /// # Errors
-    /// Nothing was written; the reason says whether it will pass.
-    pub fn enqueue(&self, class: Class, record: &Record) -> Result<(), Refused> {
-        self.enqueue_with(class, record.header(), |buffer| {
-            buffer.extend_from_slice(&record.payload);
-        })
-    }
-
-    /// As [`Self::enqueue`]; `write` appends the payload to the bytes of the commit. It runs under a lock that all
-    /// appenders of the topic share, so it should only serialize, and must not change what is already there.
-    ///
-    /// # Errors
-    /// As [`Self::enqueue`]. `write` is called only if the record has a place, or is then found too long.
-    pub fn enqueue_with(
-        &self,
-        class: Class,
-        header: Header,
-        mut write: impl FnMut(&mut Vec<u8>),
-    ) -> Result<(), Refused> {
-        self.0.push(class, &header, &mut write)
-    }
-
-    /// Appends all of the records or none, in one commit that begins as soon as the one before it is done.
-    ///
-    /// # Errors
-    /// Nothing was written. Whether the commit succeeded is what [`Durable`] tells.
-    pub fn append_durable(&self, class: Class, records: &[Record]) -> Result<Durable, Refused> {
-        let mut writes: Vec<_> = records
-            .iter()
-            .map(|record| {
-                (record.header(), |buffer: &mut Vec<u8>| {
-                    buffer.extend_from_slice(&record.payload);
-                })
-            })
-            .collect();
-        let ticket = self.0.push_durable(
-            class,
-            &mut writes.iter_mut().map(|(header, write)| (*header, write as Write<'_>)),
-        )?;
-        Ok(Durable { ticket, place: None })
-    }
-
-    /// As [`Self::append_durable`] for one record whose payload `write` appends, as in [`Self::enqueue_with`].
-    ///
-    /// # Errors
-    /// As [`Self::append_durable`].
-    pub fn append_durable_with(
-        &self,
-        class: Class,
-        header: Header,
-        mut write: impl FnMut(&mut Vec<u8>),
-    ) -> Result<Durable, Refused> {
-        let write: Write<'_> = &mut write;
-        let ticket = self.0.push_durable(class, &mut std::iter::once((header, write)))?;
-        Ok(Durable { ticket, place: None })
     }
 }
