@@ -69,17 +69,38 @@ impl Rules {
     }
 }
 
-/// The record of `order`, under the rules that `rules_at` says are in force. None if no report of it is known.
+/// The time at which to look for the terms of an order: that of the report which is canonical under the built-in rules.
+/// None if no report of it is known.
+#[must_use]
+pub fn terms_time(considered: &Considered) -> Option<Millis> {
+    canonical(considered.reports(), Rules::BUILT_IN).map(|member| member.occurred_at)
+}
+
+/// Id of the record of `order`: made of everything that it depends on, so equal ids have equal records.
+#[must_use]
+pub fn record_id(order: &OrderKey, considered: &Considered, rules: Rules) -> EventId {
+    let mut parts = Vec::with_capacity(16 * considered.reports().len() + 64);
+    parts.extend_from_slice(&considered.count().to_be_bytes());
+    parts.extend_from_slice(&rules.ranks);
+    parts.extend_from_slice(&rules.lateness_ms.to_be_bytes());
+    parts.extend_from_slice(&rules.evidence_window_ms.to_be_bytes());
+    parts.push(match rules.conflict {
+        DedupConflict::Reject => 0,
+        DedupConflict::Amend => 1,
+    });
+    let reports = considered.reports().iter().map(|member| member.id);
+    for id in reports.chain(considered.later().iter().copied()) {
+        parts.extend_from_slice(id.as_bytes());
+    }
+    EventId::derived("sillage order record v1", &[order.to_string().as_bytes(), &parts])
+}
+
+/// The record of `order` under `rules`, which are those in force at [`terms_time`]. None if no report of it is known.
 ///
 /// Everything listed in the record is in a fixed order, so equal sets give equal bytes.
 #[must_use]
-pub fn decide(
-    order: &OrderKey,
-    considered: &Considered,
-    rules_at: impl FnOnce(Millis) -> Rules,
-) -> Option<OrderRecord> {
+pub fn decide(order: &OrderKey, considered: &Considered, rules: Rules) -> Option<OrderRecord> {
     let reports = considered.reports();
-    let rules = rules_at(canonical(reports, Rules::BUILT_IN)?.occurred_at);
     let canonical = canonical(reports, rules)?;
     let evidence = Evidence::gather(&in_order(reports, canonical, rules), canonical, rules);
     let valued = match rules.conflict {
@@ -190,4 +211,4 @@ fn plain(member: &Member) -> MemberSummary {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -26,11 +26,22 @@
 //! [`Topic::Duplicate`]: event::Topic::Duplicate
 //! [`Topic::Rejected`]: event::Topic::Rejected
 
+pub mod config;
 pub mod decide;
+pub mod error;
 pub mod member;
+pub mod metrics;
+pub mod rebuild;
+pub mod store;
+pub mod worker;
 
-pub use decide::{Rules, decide};
-pub use member::{Considered, END_MAX, LaterVerdict, Member, Members};
+pub use config::Config;
+pub use decide::{Rules, decide, record_id, terms_time};
+pub use error::{Error, ErrorKind};
+pub use member::{Considered, END_MAX, LaterVerdict, Member, Members, Reading, Row};
+pub use metrics::METRICS;
+pub use store::{MemberStore, fjall::FjallStore, memory::MemoryStore};
+pub use worker::{Deps, GROUP, Worker};
 
 #[cfg(test)]
 mod build;

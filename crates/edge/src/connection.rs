@@ -160,9 +160,10 @@ impl Read for Wire {
             if let Some(refused) = frames.refused() {
                 this.connection.refused.set(Some(refused));
             }
-            if passed {
+            if passed && waiting.is_empty() {
                 return Poll::Ready(Ok(()));
             }
+            // What waits goes on in the next turn: an empty read would mean the end of the connection.
             if frames.in_head() && this.connection.phase.get() == Phase::Idle {
                 this.connection.enter(Phase::Head, this.tick.get());
             }

@@ -125,4 +125,6 @@ async fn answer(core: &Core, head: &Head, body: &Bytes, way: Way<'_>) -> Reply {
 }
 
 #[cfg(test)]
+mod recipes;
+#[cfg(test)]
 mod tests;

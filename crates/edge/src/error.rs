@@ -57,6 +57,13 @@ pub enum Error {
         #[source]
         telemetry::Error,
     ),
+    /// The log cannot be read.
+    #[error("read the log for what earlier lanes left open")]
+    ReadLog(
+        /// Why.
+        #[source]
+        eventlog::Error,
+    ),
     /// The lanes could not be announced: the journal takes nothing.
     #[error("announce lanes on node.log")]
     Announce(
@@ -88,7 +95,7 @@ impl Error {
             | Self::Random(_)
             | Self::Runtime { .. }
             | Self::Thread(_) => ErrorKind::System,
-            Self::Announce(_) => ErrorKind::Journal,
+            Self::Announce(_) | Self::ReadLog(_) => ErrorKind::Journal,
         }
     }
 }

@@ -23,6 +23,7 @@ mod cookie;
 mod core;
 mod cors;
 mod days;
+mod doubt;
 mod error;
 mod evidence;
 mod flags;
@@ -62,6 +63,7 @@ use event::keys::KeyFile;
 
 pub use config::{Config, ForwardedHeader, Scheme};
 pub use conversion::Config as ConversionConfig;
+pub use doubt::KnownLanes;
 pub use error::{Error, ErrorKind};
 pub use journal::{Durable, Journal, LogJournal, NotDurable, loss_of};
 pub use metrics::METRICS;

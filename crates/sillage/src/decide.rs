@@ -125,8 +125,9 @@ impl Known {
             .values()
             .filter_map(|(order, members)| {
                 let program = catalog.program(order.program.as_str())?;
-                let rules = |at| Rules::of(&program.terms_at(at).terms);
-                dedup::decide(order, &members.considered(), rules)
+                let considered = members.considered();
+                let terms = program.terms_at(dedup::terms_time(&considered)?);
+                dedup::decide(order, &considered, Rules::of(&terms.terms))
             })
             .collect();
         // Merges that one order implies count for all of them.

@@ -1,5 +1,7 @@
 //! Tables of the rules, both sides of each boundary side by side; then what holds for any set.
 
+#![expect(clippy::let_underscore_must_use, reason = "writing to a String cannot fail")]
+
 use std::fmt::Write as _;
 
 use catalog::ProgramTerms;
@@ -9,11 +11,11 @@ use event::body::conversion::{ClickSource, ClickVerdict, Source, Trust};
 use event::body::record::OrderRecord;
 use expect_test::{Expect, expect};
 
-use super::{Rules, decide};
+use super::{Rules, decide, terms_time};
 use crate::build::{click_id, customer, order, pixel, server, visitor};
 use crate::member::{LaterVerdict, Member, Members, Row};
 
-mod any_set;
+pub(crate) mod any_set;
 
 const MIN: i64 = 60_000;
 const DAY: i64 = 86_400_000;
@@ -21,7 +23,7 @@ const AMEND: Rules = Rules { conflict: DedupConflict::Amend, ..Rules::BUILT_IN }
 
 pub(super) fn record(rules: Rules, reports: &[Member]) -> OrderRecord {
     let members: Members = reports.iter().cloned().map(Member::row).collect();
-    decide(&order(), &members.considered(), |_| rules).unwrap()
+    decide(&order(), &members.considered(), rules).unwrap()
 }
 
 /// `#2 CANONICAL 1 EUR · #1 DUP_SAME · click 3 · ids … · notes …`; `!` marks a report whose evidence does not count.
@@ -151,12 +153,8 @@ fn an_unsigned_server_call_ranks_as_the_tag() {
 #[test]
 fn the_terms_are_those_at_the_time_of_the_report_that_the_built_in_rules_choose() {
     let members: Members = [server(1, 500), pixel(2, 100)].into_iter().map(Member::row).collect();
-    let mut asked = None;
-    let rules_at = |t| {
-        asked = Some(t);
-        Rules::BUILT_IN
-    };
-    let record = decide(&order(), &members.considered(), rules_at).unwrap();
+    let record = decide(&order(), &members.considered(), Rules::BUILT_IN).unwrap();
+    let asked = terms_time(&members.considered());
     assert_eq!(asked, Some(server(1, 500).occurred_at));
     assert_eq!(asked, Some(record.converted_at));
 }
@@ -300,7 +298,7 @@ fn a_later_verdict_makes_a_click_id_valid_and_the_record_newer() {
     };
     let decided = |rows: Vec<Row>| {
         let members: Members = rows.into_iter().collect();
-        shown(&decide(&order(), &members.considered(), |_| Rules::BUILT_IN).unwrap())
+        shown(&decide(&order(), &members.considered(), Rules::BUILT_IN).unwrap())
     };
     let id = report.id;
     let row = report.row();

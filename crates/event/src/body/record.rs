@@ -146,6 +146,9 @@ pub struct DuplicateVerdict {
     pub order: OrderKey,
     /// The canonical report.
     pub canonical: EventId,
+    /// Version of the record that this verdict belongs to: [`OrderRecord::members`]. Of two verdicts about one report
+    /// the higher one holds; a report that the record no longer lists is only counted.
+    pub members: u64,
     /// The report.
     pub member: MemberSummary,
 }

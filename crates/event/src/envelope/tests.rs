@@ -274,9 +274,12 @@ fn sample(event_type: EventType) -> Body {
             sent: Some("amount=abc".into()),
         }),
         EventType::Order => Body::Order(Box::new(record())),
-        EventType::Duplicate => {
-            Body::Duplicate(DuplicateVerdict { order: order(), canonical: id(9), member: member() })
-        }
+        EventType::Duplicate => Body::Duplicate(DuplicateVerdict {
+            order: order(),
+            canonical: id(9),
+            members: 2,
+            member: member(),
+        }),
         EventType::Decision => Body::Decision(Box::new(decision())),
         EventType::CatalogVersion => Body::CatalogVersion(raw(r#"{"object":"program/boutique"}"#)),
         EventType::LaneStarted => {

@@ -78,7 +78,7 @@ fn rules() -> impl Strategy<Value = Rules> {
 
 fn decided(rules: Rules, reports: impl IntoIterator<Item = Member>) -> OrderRecord {
     let members: Members = reports.into_iter().map(Member::row).collect();
-    decide(&order(), &members.considered(), |_| rules).unwrap()
+    decide(&order(), &members.considered(), rules).unwrap()
 }
 
 fn bytes(record: &OrderRecord) -> String {
@@ -116,7 +116,7 @@ proptest! {
             let row = Row::Report(Box::new(reports[n - 1].clone()));
             prop_assert!(grown.insert(row.clone()));
             prop_assert!(!grown.insert(row));
-            let record = decide(&order(), &grown.considered(), |_| rules).unwrap();
+            let record = decide(&order(), &grown.considered(), rules).unwrap();
             prop_assert_eq!(bytes(&record), bytes(&decided(rules, reports[..n].to_vec())));
             prop_assert_eq!(record.members, n as u64);
         }

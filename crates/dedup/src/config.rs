@@ -1,0 +1,80 @@
+//! What an operator may set.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use telemetry::Fault;
+
+/// Settings of dedup. What decisions depend on is in the catalog, not here.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Longest wait for a batch before the worker looks whether it should stop and whether waiting orders can go on.
+    /// Range 1 ms to 10 s; default 100 ms, so that a stop is not felt.
+    #[serde(with = "humantime_serde")]
+    pub idle_wait: Duration,
+    /// Pause after the log could not be read or written, before the same is tried again. Range 1 ms to 1 m; default 1 s.
+    #[serde(with = "humantime_serde")]
+    pub retry_wait: Duration,
+    /// Cache of the state. Bytes, 1 MiB to 64 GiB; default 32 MiB: reports of one order lie side by side, and most
+    /// orders are read soon after they were written.
+    pub cache_bytes: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            idle_wait: Duration::from_millis(100),
+            retry_wait: Duration::from_secs(1),
+            cache_bytes: 32 << 20,
+        }
+    }
+}
+
+impl Config {
+    /// Every rule that this configuration breaks.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut range = |key: &str, value: Duration, most_ms: u64| {
+            if value < Duration::from_millis(1) || value > Duration::from_millis(most_ms) {
+                faults.push(Fault::new(key, format!("is {value:?}; give 1ms to {most_ms}ms")));
+            }
+        };
+        range("idle_wait", self.idle_wait, 10_000);
+        range("retry_wait", self.retry_wait, 60_000);
+        if !(1 << 20..=64 << 30).contains(&self.cache_bytes) {
+            let text = format!("is {} bytes; give 1048576 to 68719476736 bytes", self.cache_bytes);
+            faults.push(Fault::new("cache_bytes", text));
+        }
+        faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, Duration};
+
+    #[test]
+    fn the_defaults_have_no_fault() {
+        assert_eq!(Config::default().faults(), []);
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let config = Config {
+            idle_wait: Duration::ZERO,
+            retry_wait: Duration::from_secs(61),
+            cache_bytes: 1,
+        };
+        let faults: Vec<_> = config.faults().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            faults,
+            [
+                "idle_wait is 0ns; give 1ms to 10000ms",
+                "retry_wait is 61s; give 1ms to 60000ms",
+                "cache_bytes is 1 bytes; give 1048576 to 68719476736 bytes",
+            ]
+        );
+    }
+}

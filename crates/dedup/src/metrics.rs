@@ -1,0 +1,84 @@
+//! What dedup measures.
+
+use metrics::{Counter, Gauge, Histogram};
+use telemetry::Metric;
+
+/// From a batch of one record to a full one on a slow disk.
+const BATCH_SECONDS: &[f64] = &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+const READ: Metric = Metric::counter(
+    "dedup_records_read_total",
+    "Records read from events.conversions, by kind: report, later_verdict (about a click id), skipped (validations), \
+     parked (unreadable, now on events.rejected).",
+)
+.labels(&["kind"]);
+const DECIDED: Metric = Metric::counter(
+    "dedup_orders_decided_total",
+    "Decisions about an order's record, by outcome: emitted, or unchanged since it was last emitted.",
+)
+.labels(&["outcome"]);
+const VERDICTS: Metric = Metric::counter(
+    "dedup_verdicts_emitted_total",
+    "Verdicts about reports that are not canonical; one report may get several, as its order changes.",
+);
+const WAITING: Metric = Metric::gauge(
+    "dedup_orders_waiting",
+    "Orders whose program the catalog of this node does not know yet. Above 0 for a minute: the catalog lags.",
+);
+const BATCH: Metric = Metric::histogram(
+    "dedup_batch_seconds",
+    BATCH_SECONDS,
+    "Time from a batch to its committed outputs. Seconds.",
+);
+const RESTARTED: Metric = Metric::counter(
+    "dedup_sessions_restarted_total",
+    "Times that the worker began anew from its last committed batch, by cause.",
+)
+.labels(&["cause"]);
+
+/// Everything this crate measures.
+pub const METRICS: &[Metric] = &[READ, DECIDED, VERDICTS, WAITING, BATCH, RESTARTED];
+
+/// Measurements of dedup. Made once, after the recorder is installed.
+pub(crate) struct Metrics {
+    /// Reports read.
+    pub(crate) reports: Counter,
+    /// Later verdicts about click ids read.
+    pub(crate) later: Counter,
+    /// Records of other kinds.
+    pub(crate) skipped: Counter,
+    /// Records parked.
+    pub(crate) parked: Counter,
+    /// Order records emitted.
+    pub(crate) emitted: Counter,
+    /// Order records that had not changed.
+    pub(crate) unchanged: Counter,
+    /// Verdicts emitted.
+    pub(crate) verdicts: Counter,
+    /// Orders whose program is not known yet.
+    pub(crate) waiting: Gauge,
+    /// Time from a batch to its committed outputs.
+    pub(crate) batch_seconds: Histogram,
+    /// Sessions restarted because of the log.
+    pub(crate) restarted_by_log: Counter,
+    /// Sessions restarted because another member took the partition.
+    pub(crate) fenced: Counter,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        Self {
+            reports: READ.counter_of(&["report"]),
+            later: READ.counter_of(&["later_verdict"]),
+            skipped: READ.counter_of(&["skipped"]),
+            parked: READ.counter_of(&["parked"]),
+            emitted: DECIDED.counter_of(&["emitted"]),
+            unchanged: DECIDED.counter_of(&["unchanged"]),
+            verdicts: VERDICTS.counter_of(&[]),
+            waiting: WAITING.gauge_of(&[]),
+            batch_seconds: BATCH.histogram_of(&[]),
+            restarted_by_log: RESTARTED.counter_of(&["log"]),
+            fenced: RESTARTED.counter_of(&["fenced"]),
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The loop: add evidence, decide, make outputs durable, move the cursor.
+
+mod output;
+pub(crate) mod reading;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use catalog::Snapshot;
+use event::{EventId, OrderKey, Topic};
+use eventlog::{Backend, Batch, Consumer, Cursor, Delivery, Group, Partition};
+
+use crate::config::Config;
+use crate::decide::{Rules, decide, record_id, terms_time};
+use crate::error::Error;
+use crate::member::{Member, Row};
+use crate::metrics::Metrics;
+use crate::store::{MemberStore, OrderHash, Settled};
+use output::Outputs;
+use reading::Read;
+
+/// The consumer group of this stage.
+pub const GROUP: Group = Group("dedup");
+
+/// Waiting orders that are looked at together. Count.
+const WAITING_MAX: usize = 1_000;
+
+/// What a worker is built on.
+pub struct Deps<S> {
+    /// The event log.
+    pub log: Arc<dyn Backend>,
+    /// The state.
+    pub store: S,
+    /// The catalog.
+    pub catalog: Arc<catalog::Handle>,
+}
+
+impl<S> std::fmt::Debug for Deps<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Deps")
+    }
+}
+
+/// Reads conversions and keeps the record of each order. One per thread.
+pub struct Worker<S> {
+    config: Config,
+    pub(crate) deps: Deps<S>,
+    metrics: Metrics,
+}
+
+impl<S> std::fmt::Debug for Worker<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Worker")
+    }
+}
+
+/// What a turn of the loop did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing came.
+    Idle,
+    /// A batch is committed, or partitions came or went.
+    Worked,
+    /// Another member has the partition; what was read comes again there.
+    Fenced,
+}
+
+impl<S: MemberStore> Worker<S> {
+    /// A worker; make it after the metrics recorder is installed.
+    #[must_use]
+    pub fn new(config: Config, deps: Deps<S>) -> Self {
+        Self { config, deps, metrics: Metrics::new() }
+    }
+
+    /// Works until `stop` is set; finishes the batch at hand first. Begins anew when the log fails for a while.
+    ///
+    /// # Errors
+    /// The state fails, or the log in a way that does not heal.
+    pub fn run(&self, stop: &AtomicBool) -> Result<(), Error> {
+        while !stop.load(Ordering::Relaxed) {
+            match self.session(stop) {
+                Err(error) if error.retry() => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "dedup begins anew from its last committed batch"
+                    );
+                    self.metrics.restarted_by_log.increment(1);
+                    std::thread::sleep(self.config.retry_wait);
+                }
+                other => return other,
+            }
+        }
+        Ok(())
+    }
+
+    fn session(&self, stop: &AtomicBool) -> Result<(), Error> {
+        let mut session = self.subscribe()?;
+        while !stop.load(Ordering::Relaxed) {
+            session.turn()?;
+        }
+        Ok(())
+    }
+
+    /// Joins the group.
+    ///
+    /// # Errors
+    /// The log refuses.
+    pub fn subscribe(&self) -> Result<Session<'_, S>, Error> {
+        let consumer = self.deps.log.subscribe(GROUP, &[Topic::Conversions]);
+        let consumer = consumer.map_err(Error::Subscribe)?;
+        Ok(Session { worker: self, consumer, looked_at: None })
+    }
+}
+
+/// A membership in the group. After an error, drop it and subscribe anew.
+pub struct Session<'w, S> {
+    worker: &'w Worker<S>,
+    consumer: Box<dyn Consumer>,
+    /// Generation of the catalog with which the waiting orders were last looked at.
+    looked_at: Option<u64>,
+}
+
+impl<S> std::fmt::Debug for Session<'_, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Session")
+    }
+}
+
+impl<S: MemberStore> Session<'_, S> {
+    /// Takes the next delivery of the log and does what it asks for.
+    ///
+    /// # Errors
+    /// Nothing of the delivery is committed; it comes again to whoever subscribes.
+    pub fn turn(&mut self) -> Result<Turn, Error> {
+        self.look_at_waiting()?;
+        let worker = self.worker;
+        match self.consumer.next(worker.config.idle_wait).map_err(Error::Read)? {
+            Delivery::Batch(batch) => self.work(&batch),
+            Delivery::Assigned(partitions) => self.resume(&partitions),
+            Delivery::Revoking(_, ack) => {
+                ack.done(); // each batch is finished before the next delivery is asked for
+                Ok(Turn::Worked)
+            }
+            Delivery::Idle => Ok(Turn::Idle),
+        }
+    }
+
+    /// Goes to where the store says, whatever the group's cursor says: a store that lost something, or is new, is filled
+    /// from the topic. The cursor follows.
+    fn resume(&mut self, partitions: &[Partition]) -> Result<Turn, Error> {
+        let mut cursors = Vec::with_capacity(partitions.len());
+        for partition in partitions {
+            let next = self.worker.deps.store.resume(*partition)?;
+            match self.consumer.seek(*partition, next) {
+                Err(eventlog::Error::NotAssigned { .. }) => return Ok(self.fenced()),
+                other => other.map_err(Error::Read)?,
+            }
+            cursors.push(Cursor { partition: *partition, next });
+        }
+        match Outputs::begin(&mut *self.consumer).commit(&cursors) {
+            Err(eventlog::Error::NotAssigned { .. }) => return Ok(self.fenced()),
+            other => other.map_err(Error::Write)?,
+        }
+        Ok(Turn::Worked)
+    }
+
+    /// Another member has the partition.
+    fn fenced(&self) -> Turn {
+        self.worker.metrics.fenced.increment(1);
+        Turn::Fenced
+    }
+
+    /// The four steps: evidence, decisions, durable outputs, cursor.
+    fn work(&mut self, batch: &Batch) -> Result<Turn, Error> {
+        let started = Instant::now();
+        let Worker { deps, metrics, .. } = self.worker;
+        let taken = Taken::from(batch, metrics);
+        deps.store.add(&taken.rows)?;
+        let catalog = deps.catalog.snapshot();
+        let mut outputs = Outputs::begin(&mut *self.consumer);
+        for rejected in &taken.parked {
+            outputs.reject(rejected).map_err(Error::Write)?;
+        }
+        let mut settled = Settled { cursors: vec![batch.cursor()], ..Settled::default() };
+        let mut waiting = Vec::new();
+        for order in &taken.orders {
+            let decided = self.worker.decide(order, &taken.rows, &catalog, &mut outputs)?;
+            match decided {
+                Decided::Emitted(id) => settled.emitted.push((order.hash, id)),
+                Decided::Unchanged => {}
+                Decided::UnknownProgram => waiting.push(order.key.clone()),
+            }
+        }
+        if !waiting.is_empty() {
+            tracing::warn!(orders = waiting.len(), "orders wait for a catalog with their program");
+            deps.store.wait(&waiting)?;
+            metrics.waiting.increment(waiting.len() as f64);
+        }
+        match outputs.commit(&settled.cursors) {
+            Err(eventlog::Error::NotAssigned { .. }) => return Ok(self.fenced()),
+            other => other.map_err(Error::Write)?,
+        }
+        deps.store.settle(&settled)?;
+        metrics.batch_seconds.record(started.elapsed());
+        Ok(Turn::Worked)
+    }
+
+    /// Decides the orders that waited for a catalog with their program, once for each new catalog.
+    fn look_at_waiting(&mut self) -> Result<(), Error> {
+        let Worker { deps, metrics, .. } = self.worker;
+        let catalog = deps.catalog.snapshot();
+        if self.looked_at == Some(catalog.generation()) {
+            return Ok(());
+        }
+        let (mut after, mut still) = (None, 0_u32);
+        loop {
+            let orders = deps.store.waiting(after, WAITING_MAX)?;
+            let Some(last) = orders.last() else { break };
+            after = Some(OrderHash::of(last));
+            let mut outputs = Outputs::begin(&mut *self.consumer);
+            let mut settled = Settled::default();
+            for key in orders {
+                let order = Dirty { hash: OrderHash::of(&key), key, reports: Vec::new() };
+                match self.worker.decide(&order, &[], &catalog, &mut outputs)? {
+                    Decided::Emitted(id) => {
+                        settled.emitted.push((order.hash, id));
+                        settled.ended.push(order.hash);
+                    }
+                    Decided::Unchanged => settled.ended.push(order.hash),
+                    Decided::UnknownProgram => still += 1,
+                }
+            }
+            outputs.commit(&[]).map_err(Error::Write)?;
+            deps.store.settle(&settled)?;
+        }
+        metrics.waiting.set(f64::from(still));
+        self.looked_at = Some(catalog.generation());
+        Ok(())
+    }
+}
+
+/// What came of a decision.
+enum Decided {
+    /// The record with this id is among the outputs.
+    Emitted(EventId),
+    /// The record was emitted before, or no report is known yet.
+    Unchanged,
+    /// The terms are not known.
+    UnknownProgram,
+}
+
+impl<S: MemberStore> Worker<S> {
+    fn decide(
+        &self,
+        order: &Dirty,
+        rows: &[(OrderHash, Row)],
+        catalog: &Snapshot,
+        outputs: &mut Outputs<'_>,
+    ) -> Result<Decided, Error> {
+        let considered = self.deps.store.considered(order.hash)?;
+        let Some(terms_time) = terms_time(&considered) else { return Ok(Decided::Unchanged) };
+        let Some(program) = catalog.program(order.key.program.as_str()) else {
+            return Ok(Decided::UnknownProgram);
+        };
+        let rules = Rules::of(&program.terms_at(terms_time).terms);
+        let id = record_id(&order.key, &considered, rules);
+        if self.deps.store.emitted(order.hash)? == Some(id) {
+            self.metrics.unchanged.increment(1);
+            return Ok(Decided::Unchanged);
+        }
+        let Some(record) = decide(&order.key, &considered, rules) else {
+            return Ok(Decided::Unchanged);
+        };
+        let verdicts = outputs.verdicts(&record, order.reports(rows)).map_err(Error::Write)?;
+        outputs.order(id, record).map_err(Error::Write)?;
+        self.metrics.verdicts.increment(verdicts);
+        self.metrics.emitted.increment(1);
+        Ok(Decided::Emitted(id))
+    }
+}
+
+/// An order that a batch touches.
+struct Dirty {
+    key: OrderKey,
+    hash: OrderHash,
+    /// Where its reports stand in the batch's rows.
+    reports: Vec<usize>,
+}
+
+impl Dirty {
+    fn reports<'a>(&self, rows: &'a [(OrderHash, Row)]) -> impl Iterator<Item = &'a Member> {
+        let rows = self.reports.iter().filter_map(move |at| rows.get(*at));
+        rows.filter_map(|(_, row)| match row {
+            Row::Report(member) => Some(&**member),
+            Row::Later(_) => None,
+        })
+    }
+}
+
+/// What a batch brings.
+#[derive(Default)]
+struct Taken {
+    rows: Vec<(OrderHash, Row)>,
+    /// Each order once, in the order of its first row.
+    orders: Vec<Dirty>,
+    parked: Vec<event::Envelope>,
+}
+
+impl Taken {
+    fn from(batch: &Batch, metrics: &Metrics) -> Self {
+        let mut taken = Self::default();
+        let mut places: HashMap<OrderKey, usize> = HashMap::with_capacity(batch.records.len());
+        for record in &batch.records {
+            match reading::read(record) {
+                Read::Row(key, row) => {
+                    match row {
+                        Row::Report(_) => metrics.reports.increment(1),
+                        Row::Later(_) => metrics.later.increment(1),
+                    }
+                    taken.take(&mut places, key, row);
+                }
+                Read::Skipped => metrics.skipped.increment(1),
+                Read::Unreadable(why) => {
+                    let why = &*why;
+                    tracing::error!(event.id = %record.id, why, "a record is parked on events.rejected");
+                    metrics.parked.increment(1);
+                    taken.parked.push(reading::parked(record, why));
+                }
+            }
+        }
+        taken
+    }
+
+    fn take(&mut self, places: &mut HashMap<OrderKey, usize>, key: OrderKey, row: Row) {
+        let place = match places.entry(key) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                let (key, hash) = (new.key().clone(), OrderHash::of(new.key()));
+                self.orders.push(Dirty { key, hash, reports: Vec::new() });
+                *new.insert(self.orders.len() - 1)
+            }
+        };
+        if let Some(order) = self.orders.get_mut(place) {
+            order.reports.push(self.rows.len());
+            self.rows.push((order.hash, row));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
