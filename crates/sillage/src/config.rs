@@ -89,6 +89,8 @@ pub(crate) struct Config {
     pub(crate) edge: edge::Config,
     /// The event log on disk.
     pub(crate) eventlog: eventlog::Config,
+    /// The stage that makes one record of the reports of an order.
+    pub(crate) dedup: dedup::Config,
     /// Probes, metrics and traces, for operators.
     pub(crate) admin: telemetry::admin::Config,
     /// What is written to standard error.
@@ -176,6 +178,7 @@ impl Config {
         }
         faults.extend(self.edge.faults().into_iter().map(within("edge")));
         faults.extend(self.eventlog.faults().into_iter().map(within("eventlog")));
+        faults.extend(self.dedup.faults().into_iter().map(within("dedup")));
         faults.extend(self.admin.faults().into_iter().map(within("admin")));
         faults.extend(self.log.faults().into_iter().map(within("log")));
         faults

@@ -21,6 +21,7 @@ mod loss;
 mod node;
 mod serve;
 mod signals;
+mod stages;
 mod trace;
 
 use std::process::ExitCode;
@@ -41,8 +42,14 @@ const COMMIT: &str = match option_env!("SILLAGE_COMMIT") {
 };
 
 /// What every part measures; the recorder takes buckets and help texts from here.
-const METRICS: &[&[telemetry::Metric]] =
-    &[edge::METRICS, eventlog::METRICS, catalog_file::METRICS, loss::METRICS];
+const METRICS: &[&[telemetry::Metric]] = &[
+    edge::METRICS,
+    eventlog::METRICS,
+    catalog_file::METRICS,
+    dedup::METRICS,
+    stages::METRICS,
+    loss::METRICS,
+];
 
 /// The command line, the configuration or the catalog is wrong (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;

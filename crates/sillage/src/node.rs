@@ -7,18 +7,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use edge::{Edge, LogJournal};
+use edge::{Edge, Journal, KnownLanes, LogJournal};
 use event::{Clock, Topic};
-use eventlog::{ClockKind, Disk, Log, RealDisk, StreamState};
+use eventlog::{ClockKind, Disk, Log, LogReader, RealDisk, StreamState};
 use http::StatusCode;
+use telemetry::Recorder;
 use telemetry::admin::{Admin, Class, Draining, Reply, Running};
-use telemetry::{Recorder, task};
+use telemetry::task::{self, Thread};
 
 use crate::catalog_file::Source;
 use crate::config::{Config, Faults};
 use crate::keys;
 use crate::loss;
 use crate::signals::Request;
+use crate::stages::Stages;
 use crate::trace;
 
 /// Which roles a node runs.
@@ -45,6 +47,8 @@ pub(crate) struct Node {
     draining: Draining,
     admin: Running,
     edge: Edge,
+    doubt: Thread<()>,
+    stages: Stages,
     loss: Arc<loss::Watch>,
     catalog: Arc<Source>,
     log: Log,
@@ -53,7 +57,7 @@ pub(crate) struct Node {
 impl Node {
     /// Starts every part; returns when the first request can be answered.
     pub(crate) fn start(setup: Setup) -> anyhow::Result<Self> {
-        let Setup { config, clock, clock_kind, recorder, roles: _ } = setup;
+        let Setup { config, clock, clock_kind, recorder, roles } = setup;
         let keys = keys::read(&config.node.key_file).map_err(as_fault)?;
         let folder = &config.node.data_folder;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
@@ -70,17 +74,28 @@ impl Node {
         let catalog = Arc::new(catalog);
         let aging = Arc::clone(&catalog);
         let loss = Arc::new(loss::Watch::start(log.reader().clone(), move || aging.tick())?);
+        let journal: Arc<dyn Journal> =
+            Arc::new(LogJournal::new(&log).context("open the journal")?);
+        let known = KnownLanes::read(log.reader()).context("read node.log")?;
         let deps = edge::Deps {
             catalog: Arc::clone(catalog.handle()),
-            journal: Arc::new(LogJournal::new(&log).context("open the journal")?),
-            clock,
+            journal: Arc::clone(&journal),
+            clock: Arc::clone(&clock),
             keys,
         };
-        let edge = Edge::start(config.edge.clone(), folder, deps, &|_| false)?;
+        let stages = match roles {
+            Roles::All => Stages::start(&config, &log, catalog.handle())?,
+            Roles::Edge => Stages::none(),
+        };
+        let edge = Edge::start(config.edge.clone(), folder, deps, &|lane| known.contains(lane))?;
+        // Beside serving: it reads the end of three topics.
+        let reader = log.reader().clone();
+        let doubt =
+            task::thread("doubt", move || declare_doubt(&known, &reader, &*journal, &*clock))?;
         let draining = Draining::default();
         let admin = Self::admin(&log, &loss, recorder, draining.clone());
         let admin = admin.serve(config.admin.listen)?;
-        Ok(Self { config, draining, admin, edge, loss, catalog, log })
+        Ok(Self { config, draining, admin, edge, doubt, stages, loss, catalog, log })
     }
 
     fn admin(log: &Log, loss: &Arc<loss::Watch>, recorder: Recorder, draining: Draining) -> Admin {
@@ -147,11 +162,28 @@ impl Node {
         tracing::info!(drain_delay = ?delay, "draining: /readyz says 503, requests are still served");
         wait_unless_hurried(delay, requests);
         let edge = self.edge.stop().context("stop the edge");
+        let stages = self.stages.stop();
+        self.doubt.join()?;
         self.log.close();
         drop(self.loss);
         tracing::info!(took_ms = ms(started.elapsed()), "stopped; everything promised is on disk");
         self.admin.stop()?;
-        edge
+        edge.and(stages)
+    }
+}
+
+/// Says on `node.log` what may be missing of lanes whose process died.
+fn declare_doubt(known: &KnownLanes, log: &LogReader, journal: &dyn Journal, clock: &dyn Clock) {
+    match known.declare_doubt(log, journal, clock) {
+        Ok(0) => {}
+        Ok(lanes) => tracing::warn!(
+            lanes,
+            "an earlier process did not end in good order; its last sequences are in doubt"
+        ),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "cannot declare what an earlier process may have lost");
+        }
     }
 }
 
