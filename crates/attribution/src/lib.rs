@@ -12,14 +12,29 @@
 //!
 //! This crate does not deduplicate (see `dedup`) and does not price.
 
+pub mod config;
 pub mod decide;
+pub mod error;
 pub mod evidence;
+pub mod facts;
+mod metrics;
 pub mod money;
 pub mod noted;
 pub mod store;
+pub mod view;
+pub mod worker;
 
-pub use decide::decide;
+pub use config::Config;
+pub use decide::{Verification, decide, verify};
+pub use error::{Error, ErrorKind};
 pub use evidence::{Evidence, KnownTouch, Scope};
+pub use metrics::METRICS;
+pub use noted::noted;
+pub use store::{FjallKv, State};
+pub use view::View;
+pub use worker::{Deps, GROUP, Worker};
 
 #[cfg(test)]
 mod build;
+#[cfg(test)]
+mod random;

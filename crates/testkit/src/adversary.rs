@@ -191,6 +191,12 @@ impl AdversarialLog {
         self.state().pass(point)
     }
 
+    /// Partitions of each topic.
+    #[must_use]
+    pub fn partitions(&self) -> NonZeroU32 {
+        self.state().weather.partitions
+    }
+
     /// How many crashes there were.
     #[must_use]
     pub fn crashes(&self) -> u32 {

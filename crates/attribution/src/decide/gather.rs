@@ -45,7 +45,7 @@ struct Gathering<'a, E> {
     to: Millis,
     /// By total order of touches.
     found: BTreeMap<(Millis, EventId), Found>,
-    /// Count of known events about each candidate.
+    /// Count of known events about each touch found.
     units: BTreeMap<EventId, u64>,
 }
 
@@ -264,22 +264,20 @@ impl<E: Evidence> Gathering<'_, E> {
         let mut facts = Vec::new();
         for found in std::mem::take(&mut self.found).into_values() {
             let Found { touch, event, reaches, .. } = found;
-            if touch.test != self.scope.test
-                || touch.consent == Consent::Denied
-                || touch.flags.meets(Flags::of(&[Flag::Head]))
-            {
-                continue;
-            }
             facts.clear();
             self.known.facts(&self.scope.program, touch.id, &mut facts)?;
             let said = self.fold(&facts, touch.consent);
-            let ahead = touch.flags.meets(Flags::of(&[Flag::Prefetch, Flag::Prerender]));
-            if ahead && !said.activated && !reaches.linked() {
-                continue;
-            }
+            // Counted also if it is no candidate (now): the count must only grow.
             let judgements = said.judged.as_ref().map_or(0, |judged| u64::from(judged.count));
             let units = u64::from(event) + judgements + u64::from(said.reports);
             self.units.insert(touch.id, units);
+            let no_touch = touch.test != self.scope.test
+                || touch.consent == Consent::Denied
+                || touch.flags.meets(Flags::of(&[Flag::Head]));
+            let ahead = touch.flags.meets(Flags::of(&[Flag::Prefetch, Flag::Prerender]));
+            if no_touch || (ahead && !said.activated && !reaches.linked()) {
+                continue;
+            }
             inputs.push(Input {
                 id: touch.id,
                 kind: touch.kind,

@@ -9,6 +9,7 @@ use event::{EventId, IdentityId, Millis, ProgramName};
 use crate::evidence::{
     Evidence, Fact, KnownTouch, MergeEdge, Reached, Scope, TOUCHES_PER_EPOCH_MAX, epoch_of,
 };
+use crate::facts::FactSet;
 use crate::noted::{Noted, implied_merges};
 
 /// Evidence in memory. Grows without bound: the caller bounds what it feeds.
@@ -16,7 +17,7 @@ use crate::noted::{Noted, implied_merges};
 pub struct Memory {
     reached: HashMap<(Scope, IdentityId), Epochs>,
     touches: HashMap<(ProgramName, EventId), (KnownTouch, Dimensions)>,
-    facts: HashMap<(ProgramName, EventId), BTreeMap<EventId, Fact>>,
+    facts: HashMap<(ProgramName, EventId), FactSet>,
     merges: HashMap<(Scope, IdentityId), BTreeSet<MergeEdge>>,
 }
 
@@ -43,11 +44,8 @@ impl Memory {
                         self.reach(&scope, *id, Reached { touch, landing: Some(fact.stamp) });
                     }
                 }
-                self.facts
-                    .entry((program.clone(), *touch))
-                    .or_default()
-                    .entry(fact.stamp.id)
-                    .or_insert_with(|| fact.clone());
+                let facts = self.facts.entry((program.clone(), *touch)).or_default();
+                facts.add(fact.clone(), Vec::new());
             }
             Noted::Merge { scope, id, edge } => self.merge(scope, *id, *edge),
             Noted::Order(record) => {
@@ -133,7 +131,7 @@ impl Evidence for Memory {
         out: &mut Vec<Fact>,
     ) -> Result<(), Infallible> {
         let facts = self.facts.get(&(program.clone(), touch));
-        out.extend(facts.into_iter().flat_map(BTreeMap::values).cloned());
+        out.extend(facts.into_iter().flat_map(FactSet::facts).cloned());
         Ok(())
     }
 }

@@ -1,0 +1,50 @@
+//! Why the worker could not go on.
+
+use crate::store::StoreError;
+
+/// Kinds of [`Error`], for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The event log could not be read or written.
+    Log,
+    /// The state could not be read or written.
+    Store,
+}
+
+/// What can go wrong. Whatever it is, the batch was not committed and comes again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The consumer group could not be joined.
+    #[error("subscribe to touches and orders")]
+    Subscribe(#[source] eventlog::Error),
+    /// The topics could not be read.
+    #[error("read touches and orders")]
+    Read(#[source] eventlog::Error),
+    /// The outputs could not be made durable.
+    #[error("write decisions")]
+    Write(#[source] eventlog::Error),
+    /// The state failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Error {
+    /// The kind of this error.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Subscribe(_) | Self::Read(_) | Self::Write(_) => ErrorKind::Log,
+            Self::Store(_) => ErrorKind::Store,
+        }
+    }
+
+    /// Whether doing the same again can succeed without anybody changing anything.
+    #[must_use]
+    pub const fn retry(&self) -> bool {
+        match self {
+            Self::Subscribe(source) | Self::Read(source) | Self::Write(source) => source.retry(),
+            Self::Store(_) => false,
+        }
+    }
+}

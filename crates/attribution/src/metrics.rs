@@ -1,0 +1,117 @@
+//! What attribution measures.
+
+use event::body::decision::DecisionStatus;
+use metrics::{Counter, Gauge, Histogram};
+use telemetry::Metric;
+
+/// From a batch of one record to a full one on a slow disk.
+const BATCH_SECONDS: &[f64] = &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+const READ: Metric = Metric::counter(
+    "attribution_records_read_total",
+    "Records read, by kind: touch, fact (landing, activation, later judgement), merge, order, skipped, parked \
+     (unreadable, now on events.rejected).",
+)
+.labels(&["kind"]);
+const EMITTED: Metric = Metric::counter(
+    "attribution_decisions_emitted_total",
+    "Versions of decisions emitted, by status.",
+)
+.labels(&["status"]);
+const UNCHANGED: Metric = Metric::counter(
+    "attribution_decisions_unchanged_total",
+    "Decisions made again that read the same as before and were not emitted.",
+);
+const AFTER_CLOSE: Metric = Metric::counter(
+    "attribution_after_close_total",
+    "Events about orders that were closed (lock and lateness are over): they only count.",
+);
+const WAITING: Metric = Metric::gauge(
+    "attribution_orders_waiting",
+    "Orders that wait for a newer catalog. Above 0 for a minute: the catalog lags, or an event names what no catalog \
+     has.",
+);
+const UNKNOWN: Metric = Metric::counter(
+    "attribution_unknown_partners_total",
+    "Orders decided without a partner that the catalog still did not know after the wait.",
+);
+const BATCH: Metric = Metric::histogram(
+    "attribution_batch_seconds",
+    BATCH_SECONDS,
+    "Time from a batch to its committed outputs. Seconds.",
+);
+const RESTARTED: Metric = Metric::counter(
+    "attribution_sessions_restarted_total",
+    "Times that the worker began anew from its last committed batch, by cause.",
+)
+.labels(&["cause"]);
+
+/// Everything this crate measures.
+pub const METRICS: &[Metric] =
+    &[READ, EMITTED, UNCHANGED, AFTER_CLOSE, WAITING, UNKNOWN, BATCH, RESTARTED];
+
+/// Measurements of attribution. Made once, after the recorder is installed.
+pub(crate) struct Metrics {
+    /// Touches read.
+    pub(crate) touches: Counter,
+    /// Facts about touches read.
+    pub(crate) facts: Counter,
+    /// Merges read.
+    pub(crate) merges: Counter,
+    /// Order records read.
+    pub(crate) orders: Counter,
+    /// Records of other kinds.
+    pub(crate) skipped: Counter,
+    /// Records parked.
+    pub(crate) parked: Counter,
+    attributed: Counter,
+    lost_to_channel: Counter,
+    unattributed: Counter,
+    /// Decisions that had not changed.
+    pub(crate) unchanged: Counter,
+    /// Events about closed orders.
+    pub(crate) after_close: Counter,
+    /// Orders that wait for a catalog.
+    pub(crate) waiting: Gauge,
+    /// Orders decided without a partner.
+    pub(crate) unknown: Counter,
+    /// Time from a batch to its committed outputs.
+    pub(crate) batch_seconds: Histogram,
+    /// Sessions restarted because of the log.
+    pub(crate) restarted_by_log: Counter,
+    /// Batches that another member took over.
+    pub(crate) fenced: Counter,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let emitted = |status: DecisionStatus| EMITTED.counter_of(&[status.as_str()]);
+        Self {
+            touches: READ.counter_of(&["touch"]),
+            facts: READ.counter_of(&["fact"]),
+            merges: READ.counter_of(&["merge"]),
+            orders: READ.counter_of(&["order"]),
+            skipped: READ.counter_of(&["skipped"]),
+            parked: READ.counter_of(&["parked"]),
+            attributed: emitted(DecisionStatus::Attributed),
+            lost_to_channel: emitted(DecisionStatus::LostToChannel),
+            unattributed: emitted(DecisionStatus::Unattributed),
+            unchanged: UNCHANGED.counter_of(&[]),
+            after_close: AFTER_CLOSE.counter_of(&[]),
+            waiting: WAITING.gauge_of(&[]),
+            unknown: UNKNOWN.counter_of(&[]),
+            batch_seconds: BATCH.histogram_of(&[]),
+            restarted_by_log: RESTARTED.counter_of(&["log"]),
+            fenced: RESTARTED.counter_of(&["fenced"]),
+        }
+    }
+
+    /// Versions emitted with this status.
+    pub(crate) const fn emitted(&self, status: DecisionStatus) -> &Counter {
+        match status {
+            DecisionStatus::Attributed => &self.attributed,
+            DecisionStatus::LostToChannel => &self.lost_to_channel,
+            DecisionStatus::Unattributed => &self.unattributed,
+        }
+    }
+}

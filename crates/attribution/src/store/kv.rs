@@ -1,0 +1,186 @@
+//! Ordered tables of bytes: what every backend of the state offers.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{PoisonError, RwLock};
+
+use super::StoreError;
+
+/// A table of the state. Those with an epoch are dropped as a whole when it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// number → name
+    Names,
+    /// scope ‖ id ‖ time ‖ touch ‖ landing? → fixed fields of the touch
+    Touches(i64),
+    /// program ‖ touch → fixed fields, ids, dimensions
+    Events(i64),
+    /// program ‖ touch → facts
+    Facts(i64),
+    /// scope ‖ id ‖ other ‖ event → times
+    Merges,
+    /// order key → record
+    Orders,
+    /// order key → inputs hash of the decision last emitted
+    Emitted,
+    /// scope ‖ id ‖ time ‖ order hash → order key; and program ‖ touch … for click ids
+    Open,
+    /// order key → nothing: to be decided
+    Dirty,
+    /// topic ‖ partition → offset
+    Cursors,
+}
+
+impl Table {
+    /// The epoch of a table that has one.
+    #[must_use]
+    pub const fn epoch(self) -> Option<i64> {
+        match self {
+            Self::Touches(epoch) | Self::Events(epoch) | Self::Facts(epoch) => Some(epoch),
+            Self::Names
+            | Self::Merges
+            | Self::Orders
+            | Self::Emitted
+            | Self::Open
+            | Self::Dirty
+            | Self::Cursors => None,
+        }
+    }
+}
+
+/// Changes that are made in one step.
+#[derive(Clone, Debug, Default)]
+pub struct Changes(pub(crate) Vec<(Table, Vec<u8>, Option<Vec<u8>>)>);
+
+impl Changes {
+    /// Sets a row.
+    pub fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
+        self.0.push((table, key, Some(value)));
+    }
+
+    /// Removes a row.
+    pub fn remove(&mut self, table: Table, key: Vec<u8>) {
+        self.0.push((table, key, None));
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Is shown key and value of a row; answers whether it wants to see more.
+pub type Each<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError>;
+
+/// Ordered tables. What a backend may lose at a power cut is the newest of what it was told, never something in
+/// between: then the topics are read again from where it stands.
+pub trait Kv: Send + Sync {
+    /// The value of a row.
+    ///
+    /// # Errors
+    /// The backend cannot be read.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Shows the rows whose keys start with `prefix`, ascending from `from` on, until `each` answers false.
+    ///
+    /// # Errors
+    /// The backend cannot be read, or what `each` says.
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+        each: Each<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// Makes changes in one step: a reader sees all or none, whoever answered sees all.
+    ///
+    /// # Errors
+    /// The backend cannot be written; nothing was changed.
+    fn write(&self, changes: Changes) -> Result<(), StoreError>;
+
+    /// Drops the tables of epochs before `epoch`.
+    ///
+    /// # Errors
+    /// The backend cannot be written.
+    fn expire(&self, epoch: i64) -> Result<(), StoreError>;
+}
+
+impl<K: Kv + ?Sized> Kv for std::sync::Arc<K> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        (**self).get(table, key)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+        each: Each<'_>,
+    ) -> Result<(), StoreError> {
+        (**self).scan(table, prefix, from, each)
+    }
+
+    fn write(&self, changes: Changes) -> Result<(), StoreError> {
+        (**self).write(changes)
+    }
+
+    fn expire(&self, epoch: i64) -> Result<(), StoreError> {
+        (**self).expire(epoch)
+    }
+}
+
+type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// Tables in memory.
+#[derive(Debug, Default)]
+pub struct MemoryKv(RwLock<BTreeMap<Table, Rows>>);
+
+impl Kv for MemoryKv {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let tables = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(tables.get(&table).and_then(|rows| rows.get(key)).cloned())
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+        each: Each<'_>,
+    ) -> Result<(), StoreError> {
+        let found: Vec<(Vec<u8>, Vec<u8>)> = {
+            let tables = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(rows) = tables.get(&table) else { return Ok(()) };
+            let start = Bound::Included(from.max(prefix));
+            let rows = rows.range::<[u8], _>((start, Bound::Unbounded));
+            let rows = rows.take_while(|(key, _)| key.starts_with(prefix));
+            rows.map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        for (key, value) in &found {
+            if !each(key, value)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, changes: Changes) -> Result<(), StoreError> {
+        let mut tables = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for (table, key, value) in changes.0 {
+            let rows = tables.entry(table).or_default();
+            match value {
+                Some(value) => rows.insert(key, value),
+                None => rows.remove(&key),
+            };
+        }
+        Ok(())
+    }
+
+    fn expire(&self, epoch: i64) -> Result<(), StoreError> {
+        let mut tables = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        tables.retain(|table, _| table.epoch().is_none_or(|of| of >= epoch));
+        Ok(())
+    }
+}

@@ -1,0 +1,683 @@
+//! The state of attribution over any backend: evidence, orders, and which orders an event bears on.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use event::body::OrderRecord;
+use event::body::decision::Dimensions;
+use event::hash::ContentHash;
+use event::{EventId, IdentityId, Millis, OrderKey, ProgramName};
+use eventlog::{Offset, Partition};
+use foldhash::fast::RandomState;
+
+use super::StoreError;
+use super::codec::{
+    EventRow, Reader, damaged, event_row, facts, facts_row, names_of, put_key_millis, put_times,
+    put_touch, read_event, times, touch,
+};
+use super::kv::{Changes, Kv, Table};
+use super::names::Names;
+use crate::decide::{AFTER_MS, HORIZON_MS};
+use crate::evidence::{
+    Evidence, Fact, KnownTouch, MERGES_PER_ID_MAX, MergeEdge, Reached, Scope, Stamp,
+    TOUCHES_PER_EPOCH_MAX, epoch_of,
+};
+use crate::facts::FactSet;
+use crate::noted::{Noted, implied_merges};
+
+/// Epochs outside of this range are folded to its ends: no hostile time makes more tables.
+const EPOCH_MAX: i64 = 2_000;
+
+/// State over a backend. Belongs to all workers of a process.
+pub struct State<K> {
+    kv: K,
+    names: Names,
+    /// Fingerprints of ids and click ids under which orders are registered: most touches bear on no order.
+    open: RwLock<HashSet<u64, RandomState>>,
+    /// Names get numbers, facts are read and written again: one writer at a time.
+    writing: Mutex<()>,
+}
+
+impl<K> std::fmt::Debug for State<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("State")
+    }
+}
+
+/// Orders to decide, with the latest receipt of what bears on them.
+pub type Affected = BTreeMap<OrderKey, Millis>;
+
+/// What is durable on the topics and may therefore be remembered.
+#[derive(Clone, Debug, Default)]
+pub struct Settled {
+    /// The decision last emitted for each order, by its inputs.
+    pub emitted: Vec<(OrderKey, ContentHash)>,
+    /// Orders that need no decision now.
+    pub clean: Vec<OrderKey>,
+    /// How far the topics are read.
+    pub cursor: Option<(Partition, Offset)>,
+}
+
+fn bounded_epoch(epoch: i64) -> i64 {
+    epoch.clamp(0, EPOCH_MAX)
+}
+
+/// Epoch of the tables about a touch: by the time in its id; ids that no edge minted share one.
+fn id_epoch(touch: EventId) -> i64 {
+    if touch.is_minted() { bounded_epoch(epoch_of(touch.time())) } else { 0 }
+}
+
+fn fingerprint(prefix: &[u8]) -> u64 {
+    event::topic::KeyHash::of(prefix).0
+}
+
+const CLICK: u8 = 0xff;
+
+impl<K: Kv> State<K> {
+    /// The state that stands in `kv`.
+    ///
+    /// # Errors
+    /// The backend cannot be read, or holds a row that is not one of ours.
+    pub fn open(kv: K) -> Result<Self, StoreError> {
+        let names = Names::default();
+        kv.scan(Table::Names, &[], &[], &mut |key, value| {
+            let number = key.try_into().map(u32::from_be_bytes).map_err(|_| damaged())?;
+            let text = std::str::from_utf8(value).map_err(|_| damaged())?;
+            names.restore(number, text)?;
+            Ok(true)
+        })?;
+        let mut open = HashSet::default();
+        kv.scan(Table::Open, &[], &[], &mut |key, _| {
+            let prefix = key.len().checked_sub(16).and_then(|end| key.get(..end));
+            open.insert(fingerprint(prefix.ok_or_else(damaged)?));
+            Ok(true)
+        })?;
+        Ok(Self { kv, names, open: RwLock::new(open), writing: Mutex::new(()) })
+    }
+
+    /// Adds evidence and orders, in one step. What is there already stays as it is; of two records of one order the one
+    /// with more members stands, of equal ones the later delivered.
+    ///
+    /// # Errors
+    /// The backend fails; nothing was added.
+    pub fn add(&self, noted: &[Noted]) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut adding = Adding {
+            state: self,
+            changes: Changes::default(),
+            facts: HashMap::default(),
+            orders: HashMap::default(),
+            opened: Vec::new(),
+        };
+        for one in noted {
+            adding.add(one)?;
+        }
+        let Adding { mut changes, facts, orders, opened, .. } = adding;
+        for ((table, key), facts) in facts {
+            changes.put(table, key, facts_row(&facts));
+        }
+        for (key, record) in orders {
+            let json = serde_json::to_vec(&record).map_err(StoreError::of("write a record"))?;
+            changes.put(Table::Orders, key, json);
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        // First what lets touches find an order, then the order: a touch written meanwhile is found by one of the two.
+        self.open.write().unwrap_or_else(PoisonError::into_inner).extend(opened);
+        self.kv.write(changes)
+    }
+
+    fn number(&self, text: &str, changes: &mut Changes) -> u32 {
+        let (number, new) = self.names.number_or_new(text);
+        if new {
+            changes.put(Table::Names, number.to_be_bytes().to_vec(), text.as_bytes().to_vec());
+        }
+        number
+    }
+
+    /// Orders that `noted` bears on, with when it was received.
+    ///
+    /// # Errors
+    /// The backend cannot be read.
+    pub fn affected(&self, noted: &Noted, out: &mut Affected) -> Result<(), StoreError> {
+        match noted {
+            Noted::Touch { scope, touch, ids, .. } => {
+                for id in ids {
+                    let around = Some(touch.occurred_at);
+                    self.open_orders(&self.id_prefix(scope, id), around, touch.received_at, out)?;
+                }
+                let prefix = self.click_prefix(&scope.program, touch.id);
+                self.open_orders(&prefix, None, touch.received_at, out)
+            }
+            Noted::Fact { program, touch, fact, landed } => {
+                let at = fact.stamp.received_at;
+                self.open_orders(&self.click_prefix(program, *touch), None, at, out)?;
+                let mut ids: HashSet<IdentityId, RandomState> = HashSet::default();
+                let mut test = None;
+                if let Some(key) = self.touch_key(program, *touch) {
+                    if let Some(row) = self.kv.get(Table::Events(id_epoch(*touch)), &key)? {
+                        let row = read_event(&row, &self.names, *touch)?;
+                        ids.extend(row.ids);
+                        test = Some(row.touch.test);
+                    }
+                    let said = self.fact_set(*touch, &key)?;
+                    ids.extend(said.entries().flat_map(|(_, ids)| ids.iter().copied()));
+                }
+                if let Some((click, told)) = landed.as_deref() {
+                    ids.extend(told.iter().copied());
+                    test = test.or(Some(click.test));
+                }
+                let tests = test.map_or([false, true].to_vec(), |test| vec![test]);
+                for test in tests {
+                    let scope = Scope { program: program.clone(), test };
+                    for id in &ids {
+                        self.open_orders(&self.id_prefix(&scope, id), None, at, out)?;
+                    }
+                }
+                Ok(())
+            }
+            Noted::Merge { scope, id, edge } => {
+                for id in [id, &edge.other] {
+                    let prefix = self.id_prefix(scope, id);
+                    self.open_orders(&prefix, None, edge.stamp.received_at, out)?;
+                }
+                Ok(())
+            }
+            Noted::Order(record) => {
+                let newest = record.listed.iter().map(|member| member.received_at).max();
+                let newest = newest.unwrap_or(record.received_at);
+                let at = out.entry(record.order.clone()).or_insert(newest);
+                *at = newest.max(*at);
+                let order = &record.order;
+                let scope = Scope { program: order.program.clone(), test: order.test };
+                for (id, edge) in implied_merges(record) {
+                    for id in [&id, &edge.other] {
+                        let prefix = self.id_prefix(&scope, id);
+                        self.open_orders(&prefix, None, edge.stamp.received_at, out)?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Orders registered under `prefix` whose time lets a touch at `around` be a candidate.
+    fn open_orders(
+        &self,
+        prefix: &[u8],
+        around: Option<Millis>,
+        received_at: Millis,
+        out: &mut Affected,
+    ) -> Result<(), StoreError> {
+        if prefix.is_empty() {
+            return Ok(());
+        }
+        let print = fingerprint(prefix);
+        if !self.open.read().unwrap_or_else(PoisonError::into_inner).contains(&print) {
+            return Ok(());
+        }
+        let (from, to) = around.map_or((i64::MIN, i64::MAX), |at| {
+            (at.0.saturating_sub(AFTER_MS), at.0.saturating_add(HORIZON_MS))
+        });
+        let mut start = prefix.to_vec();
+        put_key_millis(&mut start, Millis(from));
+        self.kv.scan(Table::Open, prefix, &start, &mut |key, value| {
+            let rest = key.get(prefix.len()..).ok_or_else(damaged)?;
+            if Reader(rest).key_millis()?.0 > to {
+                return Ok(false);
+            }
+            let order = order_key(value)?;
+            let at = out.entry(order).or_insert(received_at);
+            *at = received_at.max(*at);
+            Ok(true)
+        })
+    }
+
+    /// Empty if the program is not known: then nothing is.
+    fn id_prefix(&self, scope: &Scope, id: &IdentityId) -> Vec<u8> {
+        let Some(program) = self.names.number(scope.program.as_str()) else { return Vec::new() };
+        id_key(program, scope.test, id)
+    }
+
+    fn click_prefix(&self, program: &ProgramName, touch: EventId) -> Vec<u8> {
+        let Some(program) = self.names.number(program.as_str()) else { return Vec::new() };
+        click_key(program, touch)
+    }
+
+    fn touch_key(&self, program: &ProgramName, touch: EventId) -> Option<Vec<u8>> {
+        let program = self.names.number(program.as_str())?;
+        Some(about_key(program, touch))
+    }
+
+    fn fact_set(&self, touch: EventId, key: &[u8]) -> Result<FactSet, StoreError> {
+        match self.kv.get(Table::Facts(id_epoch(touch)), key)? {
+            Some(row) => facts(&row),
+            None => Ok(FactSet::default()),
+        }
+    }
+
+    fn event<T>(
+        &self,
+        program: &ProgramName,
+        id: EventId,
+        read: impl FnOnce(EventRow<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(key) = self.touch_key(program, id) else { return Ok(None) };
+        match self.kv.get(Table::Events(id_epoch(id)), &key)? {
+            Some(row) => read(read_event(&row, &self.names, id)?).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The record of an order.
+    ///
+    /// # Errors
+    /// The backend cannot be read.
+    pub fn record(&self, order: &OrderKey) -> Result<Option<OrderRecord>, StoreError> {
+        let row = self.kv.get(Table::Orders, order.to_string().as_bytes())?;
+        row.map(|row| serde_json::from_slice(&row).map_err(StoreError::of("read a record")))
+            .transpose()
+    }
+
+    /// Inputs of the decision last emitted for an order, as far as the state was told.
+    ///
+    /// # Errors
+    /// The backend cannot be read.
+    pub fn emitted(&self, order: &OrderKey) -> Result<Option<ContentHash>, StoreError> {
+        let row = self.kv.get(Table::Emitted, order.to_string().as_bytes())?;
+        row.map(|row| row.try_into().map(ContentHash).map_err(|_| damaged())).transpose()
+    }
+
+    /// Registers an order under ids that it reaches by merges, so that what happens to them finds it. Says whether one
+    /// of them is new: then touches may have been written that neither side has seen, and the order must be decided
+    /// again.
+    ///
+    /// # Errors
+    /// The backend fails.
+    pub fn register(&self, record: &OrderRecord, ids: &[IdentityId]) -> Result<bool, StoreError> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let order = &record.order;
+        let mut changes = Changes::default();
+        let program = self.number(order.program.as_str(), &mut changes);
+        let text = order.to_string();
+        let mut opened = Vec::new();
+        for id in ids {
+            let prefix = id_key(program, order.test, id);
+            let key = open_key(&prefix, record.converted_at, &text);
+            if self.kv.get(Table::Open, &key)?.is_none() {
+                opened.push(fingerprint(&prefix));
+                changes.put(Table::Open, key, text.clone().into_bytes());
+            }
+        }
+        let new = !opened.is_empty();
+        if new {
+            self.open.write().unwrap_or_else(PoisonError::into_inner).extend(opened);
+            self.kv.write(changes)?;
+        }
+        Ok(new)
+    }
+
+    /// Remembers orders that must be decided later.
+    ///
+    /// # Errors
+    /// The backend cannot be written.
+    pub fn defer<'a>(
+        &self,
+        orders: impl IntoIterator<Item = (&'a OrderKey, Millis)>,
+    ) -> Result<(), StoreError> {
+        let mut changes = Changes::default();
+        for (order, received_at) in orders {
+            let mut at = Vec::new();
+            put_key_millis(&mut at, received_at);
+            changes.put(Table::Dirty, order.to_string().into_bytes(), at);
+        }
+        if changes.is_empty() { Ok(()) } else { self.kv.write(changes) }
+    }
+
+    /// Orders that must be decided later, at most `most`, those after `after`.
+    ///
+    /// # Errors
+    /// The backend cannot be read.
+    pub fn deferred(
+        &self,
+        after: Option<&OrderKey>,
+        most: usize,
+    ) -> Result<Vec<(OrderKey, Millis)>, StoreError> {
+        let mut out = Vec::new();
+        let mut from = after.map(|order| order.to_string().into_bytes()).unwrap_or_default();
+        if after.is_some() {
+            from.push(0);
+        }
+        self.kv.scan(Table::Dirty, &[], &from, &mut |key, value| {
+            out.push((order_key(key)?, Reader(value).key_millis()?));
+            Ok(out.len() < most)
+        })?;
+        Ok(out)
+    }
+
+    /// Remembers what is durable on the topics.
+    ///
+    /// # Errors
+    /// The backend cannot be written.
+    pub fn settle(&self, settled: &Settled) -> Result<(), StoreError> {
+        let mut changes = Changes::default();
+        for (order, hash) in &settled.emitted {
+            changes.put(Table::Emitted, order.to_string().into_bytes(), hash.0.to_vec());
+        }
+        for order in &settled.clean {
+            changes.remove(Table::Dirty, order.to_string().into_bytes());
+        }
+        if let Some((partition, offset)) = settled.cursor {
+            changes.put(Table::Cursors, cursor_key(partition), offset.to_be_bytes().to_vec());
+        }
+        if changes.is_empty() { Ok(()) } else { self.kv.write(changes) }
+    }
+
+    /// From where to read a partition: 0 for one that this state knows nothing of, so that a new or deleted state is
+    /// filled from the topic.
+    ///
+    /// # Errors
+    /// The backend cannot be read.
+    pub fn resume(&self, partition: Partition) -> Result<Offset, StoreError> {
+        match self.kv.get(Table::Cursors, &cursor_key(partition))? {
+            Some(row) => row.try_into().map(Offset::from_be_bytes).map_err(|_| damaged()),
+            None => Ok(0),
+        }
+    }
+
+    /// Drops touches of the epochs that ended before `before`, and orders with all registrations that converted before
+    /// it. Inputs hashes of emitted decisions stay.
+    ///
+    /// # Errors
+    /// The backend fails.
+    pub fn expire(&self, before: Millis) -> Result<(), StoreError> {
+        self.kv.expire(bounded_epoch(epoch_of(before)))?;
+        let mut changes = Changes::default();
+        self.kv.scan(Table::Open, &[], &[], &mut |key, value| {
+            let time = key.len().checked_sub(16).and_then(|at| key.get(at..));
+            if Reader(time.ok_or_else(damaged)?).key_millis()? < before {
+                changes.remove(Table::Open, key.to_vec());
+                changes.remove(Table::Orders, value.to_vec());
+            }
+            Ok(true)
+        })?;
+        if changes.is_empty() { Ok(()) } else { self.kv.write(changes) }
+    }
+}
+
+/// What one call adds, before it is written.
+struct Adding<'a, K> {
+    state: &'a State<K>,
+    changes: Changes,
+    facts: HashMap<(Table, Vec<u8>), FactSet, RandomState>,
+    orders: HashMap<Vec<u8>, OrderRecord, RandomState>,
+    opened: Vec<u64>,
+}
+
+impl<K: Kv> Adding<'_, K> {
+    fn number(&mut self, text: &str) -> u32 {
+        self.state.number(text, &mut self.changes)
+    }
+
+    fn numbers(&mut self, touch: &KnownTouch) -> [u32; 3] {
+        names_of(touch).map(|name| name.map_or(0, |name| self.number(name)))
+    }
+
+    fn add(&mut self, noted: &Noted) -> Result<(), StoreError> {
+        match noted {
+            Noted::Touch { scope, touch, ids, dimensions } => {
+                let program = self.number(scope.program.as_str());
+                let numbers = self.numbers(touch);
+                for id in ids {
+                    self.reach((program, scope.test), id, touch, numbers, None);
+                }
+                let key = about_key(program, touch.id);
+                let row = event_row(touch, numbers, ids, dimensions);
+                self.changes.put(Table::Events(id_epoch(touch.id)), key, row);
+            }
+            Noted::Fact { program, touch, fact, landed } => {
+                let program = self.number(program.as_str());
+                let mut told: &[IdentityId] = &[];
+                if let Some((click, ids)) = landed.as_deref() {
+                    let claimed = KnownTouch::claimed(click);
+                    let numbers = self.numbers(&claimed);
+                    for id in ids {
+                        let place = (program, click.test);
+                        self.reach(place, id, &claimed, numbers, Some(&fact.stamp));
+                    }
+                    told = ids;
+                }
+                self.say(about_key(program, *touch), *touch, fact, told)?;
+            }
+            Noted::Merge { scope, id, edge } => {
+                let program = self.number(scope.program.as_str());
+                self.merge((program, scope.test), *id, *edge);
+            }
+            Noted::Order(record) => self.order(record)?,
+        }
+        Ok(())
+    }
+
+    fn reach(
+        &mut self,
+        (program, test): (u32, bool),
+        id: &IdentityId,
+        touch: &KnownTouch,
+        numbers: [u32; 3],
+        landing: Option<&Stamp>,
+    ) {
+        let mut key = id_key(program, test, id);
+        put_key_millis(&mut key, touch.occurred_at);
+        key.extend_from_slice(touch.id.as_bytes());
+        let mut row = Vec::with_capacity(48);
+        put_touch(&mut row, touch, numbers);
+        if let Some(stamp) = landing {
+            key.extend_from_slice(stamp.id.as_bytes());
+            put_times(&mut row, stamp);
+        }
+        let epoch = bounded_epoch(epoch_of(touch.occurred_at));
+        self.changes.put(Table::Touches(epoch), key, row);
+    }
+
+    fn say(
+        &mut self,
+        key: Vec<u8>,
+        touch: EventId,
+        fact: &Fact,
+        told: &[IdentityId],
+    ) -> Result<(), StoreError> {
+        let place = (Table::Facts(id_epoch(touch)), key);
+        if !self.facts.contains_key(&place) {
+            let known = self.state.fact_set(touch, &place.1)?;
+            self.facts.insert(place.clone(), known);
+        }
+        if let Some(facts) = self.facts.get_mut(&place) {
+            facts.add(fact.clone(), told.to_vec());
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, place: (u32, bool), id: IdentityId, edge: MergeEdge) {
+        let mut times = Vec::with_capacity(16);
+        put_times(&mut times, &edge.stamp);
+        for key in merge_keys(place, id, &edge) {
+            self.changes.put(Table::Merges, key, times.clone());
+        }
+    }
+
+    fn order(&mut self, record: &OrderRecord) -> Result<(), StoreError> {
+        let key = record.order.to_string().into_bytes();
+        let known = match self.orders.get(&key) {
+            Some(record) => Some(record.clone()),
+            None => self.state.record(&record.order)?,
+        };
+        if known.as_ref().is_some_and(|known| known.members > record.members) {
+            return Ok(());
+        }
+        let program = self.number(record.order.program.as_str());
+        let place = (program, record.order.test);
+        // What an older record implied and this one does not is no longer so.
+        for (id, edge) in known.iter().flat_map(implied_merges) {
+            if !implied_merges(record).any(|still| still == (id, edge)) {
+                for key in merge_keys(place, id, &edge) {
+                    self.changes.remove(Table::Merges, key);
+                }
+            }
+        }
+        for (id, edge) in implied_merges(record) {
+            self.merge(place, id, edge);
+        }
+        let ids = record.ids.iter().map(|id| id_key(program, record.order.test, id));
+        let clicks = [&record.click, &record.exempt_click].into_iter().flatten();
+        let clicks = clicks.map(|claim| click_key(program, claim.id));
+        let text = record.order.to_string();
+        for prefix in ids.chain(clicks) {
+            self.opened.push(fingerprint(&prefix));
+            let key = open_key(&prefix, record.converted_at, &text);
+            self.changes.put(Table::Open, key, text.clone().into_bytes());
+        }
+        self.orders.insert(key, record.clone());
+        Ok(())
+    }
+}
+
+impl<K: Kv> Evidence for State<K> {
+    type Error = StoreError;
+
+    fn merges(
+        &self,
+        scope: &Scope,
+        id: &IdentityId,
+        out: &mut Vec<MergeEdge>,
+    ) -> Result<(), StoreError> {
+        let prefix = self.id_prefix(scope, id);
+        if prefix.is_empty() {
+            return Ok(());
+        }
+        self.kv.scan(Table::Merges, &prefix, &prefix, &mut |key, value| {
+            let mut reader = Reader(key.get(prefix.len()..).ok_or_else(damaged)?);
+            let other = reader.person()?;
+            let stamp = times(&mut Reader(value), reader.event_id()?)?;
+            out.push(MergeEdge { other, stamp });
+            Ok(out.len() <= MERGES_PER_ID_MAX)
+        })
+    }
+
+    fn touches(
+        &self,
+        scope: &Scope,
+        id: &IdentityId,
+        epoch: i64,
+        out: &mut Vec<Reached>,
+    ) -> Result<bool, StoreError> {
+        let prefix = self.id_prefix(scope, id);
+        if prefix.is_empty() || epoch != bounded_epoch(epoch) {
+            return Ok(true);
+        }
+        let before = out.len();
+        let mut distinct = 0_usize;
+        let mut last = None;
+        let table = Table::Touches(epoch);
+        self.kv.scan(table, &prefix, &prefix, &mut |key, value| {
+            let mut key = Reader(key.get(prefix.len()..).ok_or_else(damaged)?);
+            let at = key.key_millis()?;
+            let touch_id = key.event_id()?;
+            distinct = distinct.saturating_add(usize::from(last != Some((at, touch_id))));
+            last = Some((at, touch_id));
+            if distinct > TOUCHES_PER_EPOCH_MAX {
+                return Ok(false);
+            }
+            let mut row = Reader(value);
+            let touch = touch(&mut row, &self.names, touch_id, at)?;
+            let landing =
+                if key.is_empty() { None } else { Some(times(&mut row, key.event_id()?)?) };
+            out.push(Reached { touch, landing });
+            Ok(true)
+        })?;
+        if distinct > TOUCHES_PER_EPOCH_MAX {
+            out.truncate(before);
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn touch(
+        &self,
+        program: &ProgramName,
+        touch: EventId,
+    ) -> Result<Option<KnownTouch>, StoreError> {
+        self.event(program, touch, |row| Ok(row.touch))
+    }
+
+    fn dimensions(
+        &self,
+        program: &ProgramName,
+        touch: EventId,
+    ) -> Result<Option<Dimensions>, StoreError> {
+        self.event(program, touch, |row| row.dimensions())
+    }
+
+    fn facts(
+        &self,
+        program: &ProgramName,
+        touch: EventId,
+        out: &mut Vec<Fact>,
+    ) -> Result<(), StoreError> {
+        if let Some(key) = self.touch_key(program, touch) {
+            out.extend(self.fact_set(touch, &key)?.facts().cloned());
+        }
+        Ok(())
+    }
+}
+
+fn id_key(program: u32, test: bool, id: &IdentityId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(64);
+    key.extend_from_slice(&program.to_be_bytes());
+    key.push(u8::from(test));
+    key.extend_from_slice(&id.key_bytes());
+    key
+}
+
+fn click_key(program: u32, touch: EventId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(40);
+    key.extend_from_slice(&program.to_be_bytes());
+    key.push(CLICK);
+    key.extend_from_slice(touch.as_bytes());
+    key
+}
+
+fn about_key(program: u32, touch: EventId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(20);
+    key.extend_from_slice(&program.to_be_bytes());
+    key.extend_from_slice(touch.as_bytes());
+    key
+}
+
+fn open_key(prefix: &[u8], converted_at: Millis, order: &str) -> Vec<u8> {
+    let mut key = prefix.to_vec();
+    put_key_millis(&mut key, converted_at);
+    key.extend_from_slice(&fingerprint(order.as_bytes()).to_be_bytes());
+    key
+}
+
+fn merge_keys((program, test): (u32, bool), id: IdentityId, edge: &MergeEdge) -> [Vec<u8>; 2] {
+    [(id, edge.other), (edge.other, id)].map(|(from, to)| {
+        let mut key = id_key(program, test, &from);
+        key.extend_from_slice(&to.key_bytes());
+        key.extend_from_slice(edge.stamp.id.as_bytes());
+        key
+    })
+}
+
+fn cursor_key(partition: Partition) -> Vec<u8> {
+    let mut key = partition.topic.name().as_bytes().to_vec();
+    key.push(0);
+    key.extend_from_slice(&partition.index.to_be_bytes());
+    key
+}
+
+fn order_key(text: &[u8]) -> Result<OrderKey, StoreError> {
+    let text = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    text.ok_or_else(damaged)
+}

@@ -1,0 +1,80 @@
+//! Decisions for those who ask: made again from the state, so that none has to be kept.
+
+use std::sync::Arc;
+
+use event::body::Decision;
+use event::order::OrderRef;
+use event::{GoalName, OrderKey, ProgramName};
+
+use crate::decide::decide;
+use crate::error::Error;
+use crate::store::{Kv, State};
+
+/// Looks decisions up. Clones share the state.
+pub struct View<K> {
+    state: Arc<State<K>>,
+    catalog: Arc<catalog::Handle>,
+}
+
+impl<K> Clone for View<K> {
+    fn clone(&self) -> Self {
+        Self { state: Arc::clone(&self.state), catalog: Arc::clone(&self.catalog) }
+    }
+}
+
+impl<K> std::fmt::Debug for View<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("View")
+    }
+}
+
+impl<K: Kv> View<K> {
+    /// A view of this state under this catalog.
+    #[must_use]
+    pub const fn new(state: Arc<State<K>>, catalog: Arc<catalog::Handle>) -> Self {
+        Self { state, catalog }
+    }
+
+    /// The decision about an order on everything known now. None if the order is not known, or too old to be kept.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn decision(&self, order: &OrderKey) -> Result<Option<Decision>, Error> {
+        let catalog = self.catalog.snapshot();
+        let Some(record) = self.state.record(order)? else { return Ok(None) };
+        let Some(program) = catalog.program(order.program.as_str()) else { return Ok(None) };
+        Ok(Some(decide(&record, &*self.state, program)?))
+    }
+
+    /// The decisions about all orders with one of these references: of one program or of all, of one goal or of all,
+    /// real, test or both.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn find(
+        &self,
+        (program, goal, test): (Option<&ProgramName>, Option<&GoalName>, Option<bool>),
+        references: &[OrderRef],
+    ) -> Result<Vec<Decision>, Error> {
+        let catalog = self.catalog.snapshot();
+        let mut found = Vec::new();
+        for of in catalog.programs().filter(|of| program.is_none_or(|name| name == of.name())) {
+            for name in of.body().goals.keys().filter(|name| goal.is_none_or(|goal| goal == *name))
+            {
+                for test in [false, true].into_iter().filter(|t| test.is_none_or(|test| test == *t))
+                {
+                    for reference in references {
+                        let key = OrderKey {
+                            program: of.name().clone(),
+                            goal: name.clone(),
+                            test,
+                            reference: reference.clone(),
+                        };
+                        found.extend(self.decision(&key)?);
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,431 @@
+//! The loop: add evidence, decide what it bears on, make outputs durable, move the cursor.
+
+mod output;
+mod reading;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use catalog::Snapshot;
+use event::body::{Decision, OrderRecord};
+use event::time::DAY_MS;
+use event::{Clock, Millis, OrderKey, Topic};
+use eventlog::{Backend, Batch, Consumer, Delivery, Group};
+
+use crate::config::Config;
+use crate::decide::{closes_at, decide};
+use crate::error::Error;
+use crate::metrics::Metrics;
+use crate::noted::Noted;
+use crate::store::state::Affected;
+use crate::store::{Kv, Settled, State};
+use output::Outputs;
+use reading::Read;
+
+pub use output::envelope;
+
+/// The consumer group of this stage.
+pub const GROUP: Group = Group("attribution");
+
+/// How long touches are kept: horizon, the longest of (back-dating and lateness, lock), lateness and a day more, so
+/// that eligibility ends strictly before.
+pub const STATE_MS: i64 = 135 * DAY_MS;
+
+/// Deferred orders that are looked at together. Count.
+const DEFERRED_MAX: usize = 1_000;
+/// How often an order is decided again at once because its identity has grown meanwhile. Count; then the next event
+/// finds it.
+const GROWTHS_MAX: usize = 4;
+/// Time between two looks at what is too old. Ten minutes: an epoch has thirty days.
+const EXPIRE_EVERY: Duration = Duration::from_secs(600);
+
+/// What a worker is built on.
+pub struct Deps<K> {
+    /// The event log.
+    pub log: Arc<dyn Backend>,
+    /// The state, shared with [`crate::View`].
+    pub state: Arc<State<K>>,
+    /// The catalog.
+    pub catalog: Arc<catalog::Handle>,
+    /// The wall clock: says only what is too old to keep.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl<K> std::fmt::Debug for Deps<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Deps")
+    }
+}
+
+/// Reads touches and orders and keeps the decision of each order. One per thread.
+pub struct Worker<K> {
+    config: Config,
+    deps: Deps<K>,
+    metrics: Metrics,
+}
+
+impl<K> std::fmt::Debug for Worker<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Worker")
+    }
+}
+
+/// What a turn of the loop did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing came.
+    Idle,
+    /// A batch is committed, or partitions came or went.
+    Worked,
+    /// Another member has the partition; what was read comes again there.
+    Fenced,
+}
+
+impl<K: Kv> Worker<K> {
+    /// A worker; make it after the metrics recorder is installed.
+    #[must_use]
+    pub fn new(config: Config, deps: Deps<K>) -> Self {
+        Self { config, deps, metrics: Metrics::new() }
+    }
+
+    /// Works until `stop` is set; finishes the batch at hand first. Begins anew when the log fails for a while.
+    ///
+    /// # Errors
+    /// The state fails, or the log in a way that does not heal.
+    pub fn run(&self, stop: &AtomicBool) -> Result<(), Error> {
+        while !stop.load(Ordering::Relaxed) {
+            match self.session(stop) {
+                Err(error) if error.retry() => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "attribution begins anew from its last committed batch"
+                    );
+                    self.metrics.restarted_by_log.increment(1);
+                    std::thread::sleep(self.config.retry_wait);
+                }
+                other => return other,
+            }
+        }
+        Ok(())
+    }
+
+    fn session(&self, stop: &AtomicBool) -> Result<(), Error> {
+        let mut session = self.subscribe()?;
+        while !stop.load(Ordering::Relaxed) {
+            session.turn()?;
+        }
+        Ok(())
+    }
+
+    /// Joins the group.
+    ///
+    /// # Errors
+    /// The log refuses.
+    pub fn subscribe(&self) -> Result<Session<'_, K>, Error> {
+        let topics = [Topic::Touches, Topic::Unique];
+        let consumer = self.deps.log.subscribe(GROUP, &topics).map_err(Error::Subscribe)?;
+        Ok(Session {
+            worker: self,
+            consumer,
+            decided: HashMap::new(),
+            missed: HashMap::new(),
+            looked_at: None,
+            expired_at: None,
+        })
+    }
+
+    /// Decides an order on everything known now. None if there is no record, or no program.
+    fn decide(&self, record: &OrderRecord, catalog: &Snapshot) -> Result<Option<Decision>, Error> {
+        let Some(program) = catalog.program(record.order.program.as_str()) else {
+            return Ok(None);
+        };
+        let state = &*self.deps.state;
+        let mut decision = decide(record, state, program)?;
+        for _ in 0..GROWTHS_MAX {
+            let merged = &decision.trace.identity.merged;
+            // Registered first, read again then: an event that is written meanwhile is seen by one of the two sides.
+            if merged.is_empty() || !state.register(record, merged)? {
+                break;
+            }
+            decision = decide(record, state, program)?;
+        }
+        Ok(Some(decision))
+    }
+}
+
+/// A membership in the group. After an error, drop it and subscribe anew.
+pub struct Session<'w, K> {
+    worker: &'w Worker<K>,
+    consumer: Box<dyn Consumer>,
+    /// When orders were decided, of the last moments.
+    decided: HashMap<OrderKey, Instant>,
+    /// Orders that wait for a newer catalog.
+    missed: HashMap<OrderKey, Missed>,
+    /// When, and with which catalog, deferred orders were last looked at.
+    looked_at: Option<(Instant, u64)>,
+    expired_at: Option<Instant>,
+}
+
+/// An order that names what the catalog does not know.
+#[derive(Clone, Copy, Debug)]
+struct Missed {
+    since: Instant,
+    /// Nothing but a newer catalog changes anything now.
+    given_up: bool,
+}
+
+impl<K> std::fmt::Debug for Session<'_, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Session")
+    }
+}
+
+impl<K: Kv> Session<'_, K> {
+    /// Takes the next delivery of the log and does what it asks for.
+    ///
+    /// # Errors
+    /// Nothing of the delivery is committed; it comes again to whoever subscribes.
+    pub fn turn(&mut self) -> Result<Turn, Error> {
+        self.look_at_deferred()?;
+        self.expire()?;
+        let worker = self.worker;
+        match self.consumer.next(worker.config.idle_wait).map_err(Error::Read)? {
+            Delivery::Batch(batch) => self.work(&batch),
+            Delivery::Assigned(partitions) => {
+                for partition in partitions {
+                    let offset = worker.deps.state.resume(partition)?;
+                    match self.consumer.seek(partition, offset) {
+                        Err(eventlog::Error::NotAssigned { .. }) => {} // gone again
+                        other => other.map_err(Error::Read)?,
+                    }
+                }
+                Ok(Turn::Worked)
+            }
+            Delivery::Revoking(_, ack) => {
+                ack.done(); // each batch is finished before the next delivery is asked for
+                Ok(Turn::Worked)
+            }
+            Delivery::Idle => Ok(Turn::Idle),
+        }
+    }
+
+    /// The four steps: evidence, decisions, durable outputs, cursor.
+    fn work(&mut self, batch: &Batch) -> Result<Turn, Error> {
+        let started = Instant::now();
+        let Worker { deps, metrics, .. } = self.worker;
+        let (noted, parked) = take(batch, metrics);
+        deps.state.add(&noted)?;
+        let mut affected = Affected::new();
+        for one in &noted {
+            deps.state.affected(one, &mut affected)?;
+        }
+        let mut settled =
+            Settled { cursor: Some((batch.partition, batch.next_offset)), ..Settled::default() };
+        let mut outputs = Outputs::begin(&mut *self.consumer);
+        for rejected in &parked {
+            outputs.reject(rejected).map_err(Error::Write)?;
+        }
+        let mut desk = Desk {
+            worker: self.worker,
+            catalog: deps.catalog.snapshot(),
+            decided: &mut self.decided,
+            missed: &mut self.missed,
+            settled: &mut settled,
+            deferred: Vec::new(),
+        };
+        for (order, received_at) in affected {
+            desk.decide(order, received_at, started, &mut outputs)?;
+        }
+        let deferred = std::mem::take(&mut desk.deferred);
+        deps.state.defer(deferred.iter().map(|(order, at)| (order, *at)))?;
+        match outputs.commit(&[batch.cursor()]) {
+            Err(eventlog::Error::NotAssigned { .. }) => {
+                metrics.fenced.increment(1);
+                return Ok(Turn::Fenced);
+            }
+            other => other.map_err(Error::Write)?,
+        }
+        deps.state.settle(&settled)?;
+        metrics.batch_seconds.record(started.elapsed());
+        Ok(Turn::Worked)
+    }
+
+    /// Decides the orders that were deferred: once for each new catalog, and each time that the shortest time between
+    /// two decisions has passed.
+    fn look_at_deferred(&mut self) -> Result<(), Error> {
+        let Worker { deps, metrics, config, .. } = self.worker;
+        let now = Instant::now();
+        let catalog = deps.catalog.snapshot();
+        let wait = config.redecide_wait.max(config.idle_wait);
+        if self.looked_at.is_some_and(|(at, generation)| {
+            generation == catalog.generation() && now.duration_since(at) < wait
+        }) {
+            return Ok(());
+        }
+        let newer = self.looked_at.is_none_or(|(_, generation)| generation != catalog.generation());
+        self.looked_at = Some((now, catalog.generation()));
+        self.decided.retain(|_, at| now.duration_since(*at) < config.redecide_wait);
+        let (mut after, mut waiting) = (None, 0_u32);
+        loop {
+            let orders = deps.state.deferred(after.as_ref(), DEFERRED_MAX)?;
+            let Some((last, _)) = orders.last() else { break };
+            after = Some(last.clone());
+            let mut outputs = Outputs::begin(&mut *self.consumer);
+            let mut settled = Settled::default();
+            let mut desk = Desk {
+                worker: self.worker,
+                catalog: Arc::clone(&catalog),
+                decided: &mut self.decided,
+                missed: &mut self.missed,
+                settled: &mut settled,
+                deferred: Vec::new(),
+            };
+            for (order, received_at) in orders {
+                if !newer && desk.missed.get(&order).is_some_and(|missed| missed.given_up) {
+                    waiting = waiting.saturating_add(1);
+                    continue;
+                }
+                desk.decide(order, received_at, now, &mut outputs)?;
+            }
+            let still = u32::try_from(desk.deferred.len()).unwrap_or(u32::MAX);
+            waiting = waiting.saturating_add(still);
+            outputs.commit(&[]).map_err(Error::Write)?;
+            deps.state.settle(&settled)?;
+        }
+        metrics.waiting.set(f64::from(waiting));
+        Ok(())
+    }
+
+    fn expire(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        if self.expired_at.is_some_and(|at| now.duration_since(at) < EXPIRE_EVERY) {
+            return Ok(());
+        }
+        self.expired_at = Some(now);
+        let deps = &self.worker.deps;
+        let before = Millis(deps.clock.now().0.saturating_sub(STATE_MS));
+        Ok(deps.state.expire(before)?)
+    }
+}
+
+/// Where the orders of one batch are decided.
+struct Desk<'a, K> {
+    worker: &'a Worker<K>,
+    catalog: Arc<Snapshot>,
+    decided: &'a mut HashMap<OrderKey, Instant>,
+    missed: &'a mut HashMap<OrderKey, Missed>,
+    settled: &'a mut Settled,
+    deferred: Vec<(OrderKey, Millis)>,
+}
+
+impl<K: Kv> Desk<'_, K> {
+    /// Decides an order on which something bears that was received at `received_at`, emits the decision if it read
+    /// something new, or defers it.
+    fn decide(
+        &mut self,
+        order: OrderKey,
+        received_at: Millis,
+        now: Instant,
+        outputs: &mut Outputs<'_>,
+    ) -> Result<(), Error> {
+        let Worker { config, deps, metrics } = self.worker;
+        let recent = |at: &Instant| now.duration_since(*at) < config.redecide_wait;
+        if self.decided.get(&order).is_some_and(recent) {
+            self.deferred.push((order, received_at));
+            return Ok(());
+        }
+        let Some(record) = deps.state.record(&order)? else {
+            self.settled.clean.push(order);
+            return Ok(());
+        };
+        let emitted = deps.state.emitted(&order)?;
+        if let Some(program) = self.catalog.program(order.program.as_str())
+            && closes_at(record.converted_at, record.received_at, program) < received_at
+        {
+            metrics.after_close.increment(1);
+            let newest = record.listed.iter().map(|member| member.received_at).max();
+            if emitted.is_some() && newest == Some(received_at) {
+                // A report after everything is over: evidence may be gone, the decision stands.
+                self.settled.clean.push(order);
+                return Ok(());
+            }
+        }
+        let Some(decision) = self.worker.decide(&record, &self.catalog)? else {
+            let missed = Missed { since: now, given_up: true };
+            if self.missed.insert(order.clone(), missed).is_none() {
+                tracing::warn!(program = %order.program, "an order waits for a catalog with its program");
+            }
+            self.deferred.push((order, received_at));
+            return Ok(());
+        };
+        if self.knows_partners(&decision) {
+            self.missed.remove(&order);
+            self.settled.clean.push(order.clone());
+        } else {
+            let new = Missed { since: now, given_up: false };
+            let missed = self.missed.entry(order.clone()).or_insert(new);
+            self.deferred.push((order.clone(), received_at));
+            if now.duration_since(missed.since) < config.catalog_wait {
+                return Ok(());
+            }
+            if !missed.given_up {
+                missed.given_up = true;
+                metrics.unknown.increment(1);
+                tracing::warn!(program = %order.program, "an order is decided without a partner that no catalog names");
+            }
+        }
+        if config.redecide_wait > Duration::ZERO {
+            self.decided.insert(order.clone(), now);
+        }
+        if emitted == Some(decision.inputs_hash) {
+            metrics.unchanged.increment(1);
+            return Ok(());
+        }
+        metrics.emitted(decision.status).increment(1);
+        self.settled.emitted.push((order, decision.inputs_hash));
+        outputs.decision(decision).map_err(Error::Write)
+    }
+
+    /// Whether the catalog has every partner that the decision names. A node may see a touch of a new partner before the
+    /// catalog that names it.
+    fn knows_partners(&self, decision: &Decision) -> bool {
+        let candidates = decision.trace.candidates.iter();
+        let mut last = None;
+        candidates.filter_map(|candidate| candidate.partner.as_ref()).all(|partner| {
+            let known = last == Some(partner) || self.catalog.partner(partner.as_str()).is_some();
+            last = Some(partner);
+            known
+        })
+    }
+}
+
+fn take(batch: &Batch, metrics: &Metrics) -> (Vec<Noted>, Vec<event::Envelope>) {
+    let mut noted = Vec::with_capacity(batch.records.len());
+    let mut parked = Vec::new();
+    for record in &batch.records {
+        match reading::read(record) {
+            Read::Noted(one) => {
+                match &one {
+                    Noted::Touch { .. } => metrics.touches.increment(1),
+                    Noted::Fact { .. } => metrics.facts.increment(1),
+                    Noted::Merge { .. } => metrics.merges.increment(1),
+                    Noted::Order(_) => metrics.orders.increment(1),
+                }
+                noted.push(one);
+            }
+            Read::Skipped => metrics.skipped.increment(1),
+            Read::Unreadable(why) => {
+                let why = &*why;
+                tracing::error!(event.id = %record.id, why, "a record is parked on events.rejected");
+                metrics.parked.increment(1);
+                parked.push(reading::parked(record, why));
+            }
+        }
+    }
+    (noted, parked)
+}
+
+#[cfg(test)]
+mod tests;
