@@ -479,7 +479,7 @@ fn an_order_waits_for_its_program_and_goes_on_with_the_catalog_that_has_it() {
     let store = Arc::new(MemoryStore::default());
     drain(&log, &catalog, || Arc::clone(&store));
     assert_eq!(last_records(&log).keys().collect::<Vec<_>>(), [&known.to_string()]);
-    assert_eq!(store.waiting(None, 9).unwrap(), [unknown.clone()]);
+    assert_eq!(store.waiting(None, 9).unwrap(), std::slice::from_ref(&unknown));
 
     // Another process, so that what waits is not in memory alone; then the catalog comes.
     let process = worker(&log, Arc::clone(&store), &catalog);
