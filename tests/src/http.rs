@@ -82,7 +82,7 @@ pub fn call(
     read_reply(&mut BufReader::new(stream), method == "HEAD")
 }
 
-fn read_reply(stream: &mut impl BufRead, bodyless: bool) -> io::Result<Reply> {
+pub(crate) fn read_reply(stream: &mut impl BufRead, bodyless: bool) -> io::Result<Reply> {
     let wrong = |text: &str| io::Error::new(io::ErrorKind::InvalidData, text.to_owned());
     let mut line = String::new();
     stream.read_line(&mut line)?;

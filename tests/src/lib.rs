@@ -19,6 +19,7 @@
 
 pub mod browser;
 pub mod http;
+pub mod load;
 pub mod server;
 pub mod shop;
 
