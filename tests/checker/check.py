@@ -136,8 +136,9 @@ def main():
     )
     arguments = parser.parse_args()
     try:
+        segments.check_format(arguments.folder)
         found = Found(arguments.folder)
-    except (OSError, ValueError, KeyError) as fault:
+    except (OSError, ValueError, KeyError, IndexError) as fault:
         print(f"the log cannot be read: {fault!r}")
         return 1
     figures, broken = check(read_record(arguments.record), found)

@@ -106,6 +106,14 @@ class Segment:
             yield number, offset, count, body
 
 
+def check_format(folder):
+    """Raises ValueError if the folder is no event log, or one of a format that this reader does not know."""
+    with open(os.path.join(folder, "FORMAT"), encoding="ascii") as file:
+        lines = file.read().split("\n")
+    if lines[0] != "sillage event log" or lines[1] != "format = 1":
+        raise ValueError(f"{folder}: FORMAT says {lines[:2]}; this reader knows format 1")
+
+
 def records(folder, topic):
     """The records of a topic in order of offset: (offset, codec, kind, event id, payload).
 

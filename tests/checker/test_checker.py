@@ -63,6 +63,16 @@ class Segments(unittest.TestCase):
         with self.assertRaises(ValueError):
             read(example() + bytes(frame))
 
+    def test_a_newer_format_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for number, known in ((1, True), (2, False)):
+                with open(os.path.join(folder, "FORMAT"), "w", encoding="ascii") as file:
+                    file.write(f"sillage event log\nformat = {number}\nclock = real\n")
+                if known:
+                    segments.check_format(folder)
+                else:
+                    self.assertRaises(ValueError, segments.check_format, folder)
+
     def test_a_topic_without_folder_is_empty(self):
         with tempfile.TemporaryDirectory() as folder:
             self.assertEqual(list(segments.records(folder, "node.log")), [])

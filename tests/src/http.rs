@@ -1,6 +1,6 @@
 //! One HTTP/1.1 request on a connection of its own: all that tests need, and nothing repaired on the way.
 
-use std::io::{self, BufRead, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
