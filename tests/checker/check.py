@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares what a load client was promised with what stands in the log.
 
-    check.py DATA_FOLDER RECORD_FILE [--answered-clicks-may-be-lost N]
+    check.py DATA_FOLDER RECORD_FILE [--decisions] [--answered-clicks-may-be-lost N]
 
 RECORD_FILE has one line per logical request, fields separated by tabs; of two lines with one marker the later holds:
 
@@ -70,7 +70,7 @@ class Found:
             self.decided[event["key"].partition("/o:")[2]].add(event["key"])
 
 
-def check(sent, found):
+def check(sent, found, decisions=True):
     """(figures, broken promises)."""
     broken = []
     figures = collections.Counter()
@@ -104,7 +104,7 @@ def check(sent, found):
                 broken.append(f"{key}: {len(events)} reports, {record['members']} in its record")
             if record["amount"] != one.micros:
                 broken.append(f"{key}: sent {one.micros} micros, counted {record['amount']}")
-        if events and found.decided.get(marker.upper()) != set(keys):
+        if decisions and events and found.decided.get(marker.upper()) != set(keys):
             broken.append(f"{marker}: orders {sorted(keys)}, decided {sorted(found.decided.get(marker.upper(), ()))}")
     for marker in found.events.keys() - conversions.keys():
         broken.append(f"{marker}: counted, and never sent")
@@ -128,6 +128,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder")
     parser.add_argument("record")
+    parser.add_argument("--decisions", action="store_true", help="each order must have a decision, too")
     parser.add_argument(
         "--answered-clicks-may-be-lost",
         type=int,
@@ -141,7 +142,7 @@ def main():
     except (OSError, ValueError, KeyError, IndexError) as fault:
         print(f"the log cannot be read: {fault!r}")
         return 1
-    figures, broken = check(read_record(arguments.record), found)
+    figures, broken = check(read_record(arguments.record), found, arguments.decisions)
     for name in (
         "acknowledged", "refused", "unknown", "sent", "counted", "lost", "doubled",
         "clicks acknowledged", "clicks unknown", "clicks stored", "clicks answered, not stored",

@@ -93,12 +93,15 @@ fn no_acknowledged_conversion_is_lost_or_counted_twice_by_kill_9_under_load() {
         server.restart();
         restarts.push(answer.recv().expect("an answer after the restart"));
     }
+    let last = load.answered();
+    wait_for("answers after the last restart", || (load.answered() > last + 100).then_some(()));
     load.stop();
-
     for group in GROUPS {
         let label = format!("group=\"{group}\"");
         wait_for(&format!("{group} to have read everything"), || {
-            (server.metric("eventlog_consumer_lag_records", &label) == 0.0).then_some(())
+            let read = server.metric("dedup_records_read_total", "") > 0.0;
+            let lag = server.metric("eventlog_consumer_lag_records", &label);
+            (read && lag == 0.0).then_some(())
         });
     }
     assert!(server.stop().success(), "the server ends in good order");
