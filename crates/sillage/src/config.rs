@@ -91,6 +91,8 @@ pub(crate) struct Config {
     pub(crate) eventlog: eventlog::Config,
     /// The stage that makes one record of the reports of an order.
     pub(crate) dedup: dedup::Config,
+    /// The stage that decides who brought an order.
+    pub(crate) attribution: attribution::Config,
     /// Probes, metrics and traces, for operators.
     pub(crate) admin: telemetry::admin::Config,
     /// What is written to standard error.
@@ -179,6 +181,7 @@ impl Config {
         faults.extend(self.edge.faults().into_iter().map(within("edge")));
         faults.extend(self.eventlog.faults().into_iter().map(within("eventlog")));
         faults.extend(self.dedup.faults().into_iter().map(within("dedup")));
+        faults.extend(self.attribution.faults().into_iter().map(within("attribution")));
         faults.extend(self.admin.faults().into_iter().map(within("admin")));
         faults.extend(self.log.faults().into_iter().map(within("log")));
         faults

@@ -47,6 +47,7 @@ const METRICS: &[&[telemetry::Metric]] = &[
     eventlog::METRICS,
     catalog_file::METRICS,
     dedup::METRICS,
+    attribution::METRICS,
     stages::METRICS,
     loss::METRICS,
 ];

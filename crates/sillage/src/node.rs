@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use attribution::{FjallKv, View};
 use edge::{Edge, Journal, KnownLanes, LogJournal};
 use event::{Clock, Topic};
 use eventlog::{ClockKind, Disk, Log, LogReader, RealDisk, StreamState};
@@ -20,7 +21,7 @@ use crate::config::{Config, Faults};
 use crate::keys;
 use crate::loss;
 use crate::signals::Request;
-use crate::stages::Stages;
+use crate::stages::{Base, Stages};
 use crate::trace;
 
 /// Which roles a node runs.
@@ -84,7 +85,12 @@ impl Node {
             keys,
         };
         let stages = match roles {
-            Roles::All => Stages::start(&config, &log, catalog.handle())?,
+            Roles::All => Stages::start(&Base {
+                config: &config,
+                log: &log,
+                catalog: catalog.handle(),
+                clock: &clock,
+            })?,
             Roles::Edge => Stages::none(),
         };
         let edge = Edge::start(config.edge.clone(), folder, deps, &|lane| known.contains(lane))?;
@@ -93,12 +99,17 @@ impl Node {
         let doubt =
             task::thread("doubt", move || declare_doubt(&known, &reader, &*journal, &*clock))?;
         let draining = Draining::default();
-        let admin = Self::admin(&log, &loss, recorder, draining.clone());
+        let admin = Self::admin(&log, &loss, stages.view(), (recorder, draining.clone()));
         let admin = admin.serve(config.admin.listen)?;
         Ok(Self { config, draining, admin, edge, doubt, stages, loss, catalog, log })
     }
 
-    fn admin(log: &Log, loss: &Arc<loss::Watch>, recorder: Recorder, draining: Draining) -> Admin {
+    fn admin(
+        log: &Log,
+        loss: &Arc<loss::Watch>,
+        view: Option<View<FjallKv>>,
+        (recorder, draining): (Recorder, Draining),
+    ) -> Admin {
         let journal = log.clone();
         let loss = Arc::clone(loss);
         Admin::new(recorder, draining)
@@ -113,7 +124,9 @@ impl Node {
             })
             .route(trace::ROUTE, {
                 let reader = log.reader().clone();
-                move |query| trace::answer(query, |wanted| trace::in_topic(&reader, wanted))
+                move |query| {
+                    trace::answer(query, |wanted| trace::find(view.as_ref(), &reader, wanted))
+                }
             })
             .route("/v1/loss", move |_| match serde_json::to_string(&loss.summary()) {
                 Ok(body) => Reply::json(StatusCode::OK, body + "\n"),

@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use attribution::{FjallKv, State, View};
 use catalog::Handle;
 use dedup::FjallStore;
+use event::Clock;
 use eventlog::Log;
 use metrics::Gauge;
 use telemetry::Metric;
@@ -34,6 +36,15 @@ pub(crate) const METRICS: &[Metric] = &[RUNNING];
 pub(crate) struct Stages {
     stop: Arc<AtomicBool>,
     threads: Vec<Thread<()>>,
+    view: Option<View<FjallKv>>,
+}
+
+/// What the stages stand on.
+pub(crate) struct Base<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) log: &'a Log,
+    pub(crate) catalog: &'a Arc<Handle>,
+    pub(crate) clock: &'a Arc<dyn Clock>,
 }
 
 /// Folder of a stage's state in the data folder.
@@ -48,28 +59,61 @@ pub(crate) fn open_dedup(config: &Config) -> anyhow::Result<FjallStore> {
         .with_context(|| format!("open the state of dedup in {}", folder.display()))
 }
 
+/// The state of attribution, empty if there is none.
+pub(crate) fn open_attribution(config: &Config) -> anyhow::Result<State<FjallKv>> {
+    let folder = make(state_folder(&config.node.data_folder, "attribution"))?;
+    let context = || format!("open the state of attribution in {}", folder.display());
+    let tables = FjallKv::open(&folder, config.attribution.cache_bytes).with_context(context)?;
+    State::open(tables).with_context(context)
+}
+
 fn make(folder: PathBuf) -> anyhow::Result<PathBuf> {
     std::fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
     Ok(folder)
 }
 
+/// The worker of dedup over `store`.
+pub(crate) fn dedup_worker(base: &Base<'_>, store: FjallStore) -> dedup::Worker<FjallStore> {
+    let deps =
+        dedup::Deps { log: Arc::new(base.log.clone()), store, catalog: Arc::clone(base.catalog) };
+    dedup::Worker::new(base.config.dedup.clone(), deps)
+}
+
+/// The worker of attribution over `state`.
+pub(crate) fn attribution_worker(
+    base: &Base<'_>,
+    state: Arc<State<FjallKv>>,
+) -> attribution::Worker<FjallKv> {
+    let deps = attribution::Deps {
+        log: Arc::new(base.log.clone()),
+        state,
+        catalog: Arc::clone(base.catalog),
+        clock: Arc::clone(base.clock),
+    };
+    attribution::Worker::new(base.config.attribution.clone(), deps)
+}
+
 impl Stages {
     /// No consumers: the node is an edge.
     pub(crate) fn none() -> Self {
-        Self { stop: Arc::default(), threads: Vec::new() }
+        Self { stop: Arc::default(), threads: Vec::new(), view: None }
     }
 
     /// Opens the state of every stage and starts them.
-    pub(crate) fn start(config: &Config, log: &Log, catalog: &Arc<Handle>) -> anyhow::Result<Self> {
+    pub(crate) fn start(base: &Base<'_>) -> anyhow::Result<Self> {
         let mut stages = Self::none();
-        let deps = dedup::Deps {
-            log: Arc::new(log.clone()),
-            store: open_dedup(config)?,
-            catalog: Arc::clone(catalog),
-        };
-        let worker = dedup::Worker::new(config.dedup.clone(), deps);
+        let worker = dedup_worker(base, open_dedup(base.config)?);
         stages.spawn("dedup", move |stop| Ok(worker.run(stop)?))?;
+        let state = Arc::new(open_attribution(base.config)?);
+        stages.view = Some(View::new(Arc::clone(&state), Arc::clone(base.catalog)));
+        let worker = attribution_worker(base, state);
+        stages.spawn("attribution", move |stop| Ok(worker.run(stop)?))?;
         Ok(stages)
+    }
+
+    /// Looks decisions up; none on a node without attribution.
+    pub(crate) fn view(&self) -> Option<View<FjallKv>> {
+        self.view.clone()
     }
 
     fn spawn(

@@ -19,7 +19,7 @@ use telemetry::admin::{self, Answer, Reply};
 
 use crate::cli::{Reader, TraceArguments};
 use crate::{catalog_file, config};
-pub(crate) use lookup::{Wanted, in_topic};
+pub(crate) use lookup::{Wanted, find, in_topic};
 
 /// Where the admin listener answers for decisions.
 pub(crate) const ROUTE: &str = "/v1/trace";

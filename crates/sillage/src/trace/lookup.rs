@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
+use attribution::{FjallKv, View};
 use event::body::decision::Decision;
 use event::order::{OrderRef, normalized};
 use event::topic::KeyHash;
@@ -82,6 +83,23 @@ impl Wanted {
             of("goal", self.goal.as_ref().map(GoalName::as_str)),
         )
     }
+}
+
+/// The decisions of a running node: from the state of its attribution, else (too old to be kept there, or an edge
+/// without consumers) from the topic.
+pub(crate) fn find(
+    view: Option<&View<FjallKv>>,
+    reader: &LogReader,
+    wanted: &Wanted,
+) -> anyhow::Result<Vec<Decision>> {
+    if let Some(view) = view {
+        let filter = (wanted.program.as_ref(), wanted.goal.as_ref(), wanted.test);
+        let found = view.find(filter, &wanted.references)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    in_topic(reader, wanted)
 }
 
 /// The last decision of each order that `wanted` can mean, read from the topic.
