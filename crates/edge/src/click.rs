@@ -3,7 +3,7 @@
 use catalog::{LinkRef, Unavailable};
 use event::body::EventType;
 use event::token::Claim;
-use event::{ClickId, Code, Flag, VisitorId, VisitorTag};
+use event::{ClickId, Code, Consent, Flag, VisitorId, VisitorTag};
 use eventlog::Class;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY};
 use http::{Method, StatusCode};
@@ -182,6 +182,10 @@ impl Click<'_> {
             && (cookies.is_empty() || cookies.room_for(link.program()))
         {
             self.set_cookies(&mut reply, &keys, verdict, known, click_id);
+        }
+        let choice = parameters.consent.and_then(consent::choice);
+        if choice == Some(Consent::Denied) && !cookies.is_empty() && !self.link.is_exempt() {
+            cookie::expire(reply.headers_mut(), link.program()); // or an older grant would speak again
         }
         let deep_link_host = deep.as_ref().and_then(|url| url.host_str());
         let recorded = self.record(id, flags, verdict, known.tag, deep_link_host);

@@ -108,3 +108,6 @@ pub(crate) fn evaluate(policy: &Policy, signals: &Signals<'_>) -> Verdict {
     };
     Verdict { state, effect, flags }
 }
+
+#[cfg(test)]
+mod tests;

@@ -416,3 +416,6 @@ fn origin_of(text: &str) -> Option<String> {
     let text = origin.is_tuple().then(|| origin.ascii_serialization())?;
     (text.len() <= ORIGIN_BYTES_MAX).then_some(text)
 }
+
+#[cfg(test)]
+mod tests;

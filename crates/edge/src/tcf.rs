@@ -155,4 +155,4 @@ fn vendor_in(bytes: &[u8], at: usize, vendor: u16) -> Result<bool, Unreadable> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
