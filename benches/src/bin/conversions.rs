@@ -4,11 +4,7 @@
 //! was due (so a stall is not hidden by the requests it held back); in the other a prober writes the same bytes per
 //! commit into a preallocated file on the same disk and calls fdatasync. Prints p50, p99 and p99.9 of both by window, the
 //! medians over the windows and the bound `3 × p99 of fdatasync + 2 ms`.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a measurement prints what it measured"
-)]
+#![expect(clippy::print_stdout, reason = "a measurement prints what it measured")]
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};

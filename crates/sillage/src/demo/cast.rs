@@ -12,52 +12,38 @@ pub(super) struct Player {
     pub link: &'static str,
     /// Click window in hours.
     pub click_window_h: f64,
-    /// Impression window in hours; none where its terms do not credit impressions.
-    pub impression_window_h: Option<f64>,
-    /// Whether the link is an exempt one (cashback).
-    pub exempt: bool,
-    /// Share of the clicks, before normalization; Zipf with exponent 1.1 over the rank.
+    /// Share of the clicks, before normalization: Zipf with exponent 1.1 over the rank. 0 for those that have a kind of
+    /// journey of their own.
     pub share: f64,
 }
-
-const fn day(days: f64) -> f64 {
-    days * 24.0
-}
-
-/// The players, best known first.
-pub(super) const PLAYERS: [Player; 7] = [
-    player(Some("lea-voyage"), "lea-home", 30.0, None, 1.0),
-    player(Some("comparo"), "comparo-shop", 15.0, None, 0.467),
-    player(Some("bonsplans"), "bonsplans-home", 10.0, None, 0.299),
-    Player { exempt: true, ..player(Some("cashli"), "cashli-shop", 7.0, None, 0.218) },
-    player(Some("mona"), "mona-story", 20.0, Some(day(5.0)), 0.170),
-    player(Some("lettre"), "lettre-mai", 14.0, None, 0.139),
-    player(None, "sea-brand", 30.0, None, 0.117),
-];
 
 const fn player(
     partner: Option<&'static str>,
     link: &'static str,
     click_window_days: f64,
-    impression_window_h: Option<f64>,
     share: f64,
 ) -> Player {
-    Player {
-        partner,
-        link,
-        click_window_h: day(click_window_days),
-        impression_window_h,
-        exempt: false,
-        share,
-    }
+    Player { partner, link, click_window_h: click_window_days * 24.0, share }
 }
 
-/// The player of the merchant's own paid search.
-pub(super) const PAID_SEARCH: usize = 6;
-/// The cashback site.
-pub(super) const CASHBACK: usize = 3;
-/// The influencer whose impressions count.
-pub(super) const INFLUENCER: usize = 4;
+/// The players, best known first.
+pub(super) const PLAYERS: [Player; 8] = [
+    player(Some("lea-voyage"), "lea-home", 30.0, 1.0),
+    player(Some("comparo"), "comparo-bag", 45.0, 0.467),
+    player(Some("nina"), "nina-video", 14.0, 0.299),
+    player(Some("la-lettre"), "lettre-weekend", 10.0, 0.218),
+    player(Some("bon-code"), "bon-code-page", 1.0, 0.170),
+    player(None, "search-brand", 30.0, 0.139),
+    player(Some("cashli"), "cashli-go", 7.0, 0.0),
+    player(Some("vieux-guide"), "vieux-guide-top", 30.0, 0.0),
+];
+
+/// The merchant's own paid search.
+pub(super) const PAID_SEARCH: usize = 5;
+/// The cashback site; its link is exempt from consent.
+pub(super) const CASHBACK: usize = 6;
+/// The partner whose part in the program has ended.
+pub(super) const ENDED: usize = 7;
 
 /// User agents of people.
 pub(super) const PEOPLE: [&str; 4] = [

@@ -8,10 +8,10 @@
 use event::Code;
 use fastrand::Rng;
 
-use super::cast::{CASHBACK, INFLUENCER, PAID_SEARCH, PLAYERS, Player};
+use super::cast::{CASHBACK, ENDED, PAID_SEARCH, PLAYERS, Player};
 
-/// Distance that every age keeps from its window's end, in hours: 2.5 real seconds at 12 hours a second.
-pub(super) const SLACK_H: f64 = 30.0;
+/// Distance that every age keeps from its window's end, in hours: 1.5 real seconds at 12 hours a second.
+pub(super) const SLACK_H: f64 = 18.0;
 
 /// Draws before a journey of one kind is given up for a plain click.
 const DRAWS_MAX: u32 = 200;
@@ -110,8 +110,8 @@ pub(super) enum Kind {
     Expired,
     /// An exempt cashback journey; the order says denied.
     Exempt,
-    /// An impression only.
-    ViewThrough,
+    /// A click on a link of a partner whose part has ended.
+    Ended,
     /// Refused, by parameter or by signal.
     Denied,
     /// The banner is answered with no after a consented click.
@@ -138,7 +138,7 @@ impl Kind {
         (Self::SessionOnly, 50),
         (Self::Expired, 25),
         (Self::Exempt, 20),
-        (Self::ViewThrough, 15),
+        (Self::Ended, 15),
         (Self::Denied, 25),
         (Self::Withdrawn, 10),
         (Self::Altered, 10),
@@ -157,7 +157,7 @@ impl Kind {
             Self::SessionOnly => "consent unknown, shop's session",
             Self::Expired => "window ended before the order",
             Self::Exempt => "cashback, exempt link",
-            Self::ViewThrough => "impression only",
+            Self::Ended => "partner ended before the click",
             Self::Denied => "consent refused",
             Self::Withdrawn => "consent withdrawn on landing",
             Self::Altered => "click id altered",
@@ -222,7 +222,7 @@ fn attempt(kind: Kind, rng: &mut Rng, from_h: f64, until_h: f64) -> Option<Journ
             play.order_by_session(rng)?;
         }
         Kind::Expired => {
-            let player = rng.usize(1..4);
+            let player = rng.usize(2..5);
             play.click(player, ClickConsent::Granted);
             let window_h = PLAYERS.get(player)?.click_window_h;
             play.wait(window_h + SLACK_H + 12.0 + rng.f64() * 48.0);
@@ -234,12 +234,10 @@ fn attempt(kind: Kind, rng: &mut Rng, from_h: f64, until_h: f64) -> Option<Journ
             play.order(rng, Truth::Player(CASHBACK), &[(Reporter::Pixel, CarriedClick::None)], true)?;
             play.within_window(CASHBACK)?;
         }
-        Kind::ViewThrough => {
-            play.push(Step::Impression { player: INFLUENCER });
-            let window_h = PLAYERS.get(INFLUENCER)?.impression_window_h?;
-            play.wait(rng.f64() * (window_h - SLACK_H));
-            let both = [(Reporter::Pixel, CarriedClick::None), (Reporter::Server, CarriedClick::None)];
-            play.order(rng, Truth::Player(INFLUENCER), &both, false)?;
+        Kind::Ended => {
+            play.click(ENDED, ClickConsent::Granted);
+            play.wait(delay_h(rng));
+            play.order(rng, Truth::Nobody, &[(Reporter::Server, CarriedClick::Session)], false)?;
         }
         Kind::Denied => {
             let consent =
@@ -308,7 +306,9 @@ fn browsing(rng: &mut Rng, from_h: f64, until_h: f64) -> Journey {
         if play.now_h > until_h {
             break;
         }
-        play.click(draw_player(rng), consent);
+        let player = draw_player(rng);
+        play.push(Step::Impression { player });
+        play.click(player, consent);
         play.wait(rng.f64() * 40.0);
     }
     play.journey
@@ -366,10 +366,6 @@ impl Play {
     fn last_click_in_window(&self) -> Option<Truth> {
         let mut truth = Truth::Nobody;
         for (at_h, player) in &self.clicks {
-            // The exempt link keeps its own cookie, and only that journey's: it needs its own kind.
-            if PLAYERS.get(*player).is_none_or(|p| p.exempt) {
-                return None;
-            }
             if self.surely_in(*at_h, *player)? {
                 truth = Truth::Player(*player);
             }
