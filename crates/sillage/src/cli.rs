@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::demo::DemoArguments;
+
 /// Tracks which partner brought which sale, and says why.
 #[derive(Debug, Parser)]
 #[command(name = "sillage", version, max_term_width = 100)]
@@ -28,6 +30,8 @@ pub(crate) enum Command {
     Rebuild(ConfigArgument),
     /// Makes the key file, or adds keys to it that sign an hour from now.
     Keygen(KeygenArguments),
+    /// Plays a month of a shop in a minute over real HTTP and compares every decision with the truth.
+    Demo(DemoArguments),
 }
 
 /// Where the configuration is.

@@ -44,7 +44,7 @@ fn configured(file: &Path) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn make_or_rotate(path: &Path, now: Millis) -> anyhow::Result<String> {
+pub(crate) fn make_or_rotate(path: &Path, now: Millis) -> anyhow::Result<String> {
     if !path.exists() {
         let mut made = KeyFile {
             customer_secret: keys::random_secret()?,

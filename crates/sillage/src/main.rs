@@ -13,6 +13,7 @@ mod cli;
 mod clock;
 mod config;
 mod decide;
+mod demo;
 #[cfg(test)]
 mod fresh;
 mod keygen;
@@ -65,7 +66,7 @@ fn main() -> ExitCode {
         }
     };
     match run(arguments.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             if let Some(Faults(lines)) = error.downcast_ref() {
                 let count = match lines.len() {
@@ -81,8 +82,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
-    match command {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let ran = match command {
+        Command::Demo(arguments) => return demo::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments.config, Roles::All),
         Command::Edge(arguments) => serve::run(&arguments.config, Roles::Edge),
         Command::CheckConfig(arguments) => check_config::run(&arguments.config),
@@ -92,5 +94,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Rebuild(_) => {
             anyhow::bail!("not there yet")
         }
-    }
+    };
+    ran.map(|()| ExitCode::SUCCESS)
 }

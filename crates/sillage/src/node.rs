@@ -139,6 +139,11 @@ impl Node {
         self.admin.address()
     }
 
+    /// The topics, for reading.
+    pub(crate) fn log_reader(&self) -> &eventlog::LogReader {
+        self.log.reader()
+    }
+
     /// Where the edge answers.
     pub(crate) fn edge_addresses(&self) -> &[SocketAddr] {
         self.edge.addresses()

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use event::EventId;
+use ureq::Body;
+use ureq::http::Response;
 
 /// A request that takes longer has failed.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -92,7 +94,8 @@ impl Browser {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let answer = request.call().map_err(|source| NoAnswer { method, path: path.into(), source })?;
+        let answer =
+            request.call().map_err(|source| NoAnswer { method, path: path.into(), source })?;
         Ok(self.take(answer))
     }
 
@@ -113,19 +116,22 @@ impl Browser {
         if !self.cookies.is_empty() {
             request = request.header("cookie", self.cookie_header());
         }
-        let answer = request
-            .send(json.to_string())
-            .map_err(|source| NoAnswer { method: "POST", path: path.into(), source })?;
+        let answer = request.send(json.to_string()).map_err(|source| NoAnswer {
+            method: "POST",
+            path: path.into(),
+            source,
+        })?;
         Ok(self.take(answer))
     }
 
     fn cookie_header(&self) -> String {
-        let pairs: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<_> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         pairs.join("; ")
     }
 
     /// Keeps what the answer sets, forgets what it expires.
-    fn take(&mut self, answer: ureq::http::Response<ureq::Body>) -> Answer {
+    fn take(&mut self, answer: Response<Body>) -> Answer {
         for set in answer.headers().get_all("set-cookie") {
             let Ok(text) = set.to_str() else { continue };
             let (pair, attributes) = text.split_once(';').unwrap_or((text, ""));
@@ -163,7 +169,7 @@ pub(super) fn server_call(
     Ok(summary)
 }
 
-fn summary(answer: &ureq::http::Response<ureq::Body>) -> Answer {
+fn summary(answer: &Response<Body>) -> Answer {
     let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
     Answer {
         status: answer.status().as_u16(),

@@ -31,7 +31,8 @@ pub(super) struct Found {
 /// Reads every topic from its start.
 pub(super) fn read(log: &LogReader) -> Result<Found> {
     let mut found = Found::default();
-    let topics = [Topic::Touches, Topic::Conversions, Topic::Rejected, Topic::Duplicate, Topic::Attributed];
+    let topics =
+        [Topic::Touches, Topic::Conversions, Topic::Rejected, Topic::Duplicate, Topic::Attributed];
     for topic in topics {
         for batch in log.scan(topic, 0) {
             for record in batch.with_context(|| format!("read {topic}"))?.records {
@@ -109,9 +110,9 @@ pub(super) struct Comparison {
 fn name_of(truth: Truth) -> String {
     match truth {
         Truth::Nobody => "nobody".to_owned(),
-        Truth::Player(player) => PLAYERS
-            .get(player)
-            .map_or_else(String::new, |p| p.partner.map_or("own channel".to_owned(), str::to_owned)),
+        Truth::Player(player) => PLAYERS.get(player).map_or_else(String::new, |p| {
+            p.partner.map_or("own channel".to_owned(), str::to_owned)
+        }),
     }
 }
 
@@ -124,7 +125,6 @@ fn outcome_of(decision: &event::body::Decision) -> String {
         DecisionStatus::Unattributed => "nobody".to_owned(),
     }
 }
-
 
 fn orders(journeys: &[Journey]) -> impl Iterator<Item = (String, &Order)> {
     journeys.iter().enumerate().flat_map(|(index, journey)| {
@@ -151,7 +151,11 @@ pub(super) fn compare(journeys: &[Journey], found: &Found, seen: &Seen) -> Compa
     let duplicates = count(found.duplicates.len());
     if duplicates != expected_duplicates {
         let found = duplicates.to_string();
-        comparison.differences.push(difference("duplicates".into(), &expected_duplicates.to_string(), &found));
+        comparison.differences.push(difference(
+            "duplicates".into(),
+            &expected_duplicates.to_string(),
+            &found,
+        ));
     }
     comparison.differences.extend(click_differences(journeys, found));
     comparison.differences.extend(refusal_differences(journeys, found));
@@ -213,7 +217,10 @@ fn click_differences(journeys: &[Journey], found: &Found) -> Vec<Difference> {
         .filter_map(|partner| {
             let of = |clicks: &BTreeMap<String, u64>| clicks.get(partner).copied().unwrap_or(0);
             let (expected, found) = (of(&expected), of(&found.valid_clicks));
-            let what = format!("valid clicks of {}", if partner.is_empty() { "own channel" } else { partner });
+            let what = format!(
+                "valid clicks of {}",
+                if partner.is_empty() { "own channel" } else { partner }
+            );
             (expected != found).then(|| difference(what, &expected.to_string(), &found.to_string()))
         })
         .collect()
@@ -250,7 +257,11 @@ fn loss_differences(found: &Found, seen: &Seen) -> Vec<Difference> {
     let unknown = found.stored.iter().chain(found.rejected.keys()).filter(known).count();
     // A signed report with a status makes a second event; the play sends none.
     if unknown > 0 {
-        differences.push(difference("events that no answer named".into(), "0", &unknown.to_string()));
+        differences.push(difference(
+            "events that no answer named".into(),
+            "0",
+            &unknown.to_string(),
+        ));
     }
     differences
 }

@@ -1,7 +1,7 @@
 //! Plays journeys against a running edge: each step when it is due, the steps of one shopper one after the other.
 
-use std::collections::{BTreeMap, BinaryHeap};
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -64,7 +64,8 @@ pub(super) fn order_id(journey: usize, index: usize) -> String {
 /// Plays all journeys to their end. Blocks.
 pub(super) fn play(stage: &Stage, journeys: &[Journey], progress: &Progress) -> Seen {
     let start = Instant::now();
-    let real = |hours: f64| start + Duration::from_secs_f64((hours / stage.hours_per_second).max(0.0));
+    let real =
+        |hours: f64| start + Duration::from_secs_f64((hours / stage.hours_per_second).max(0.0));
     let due: BinaryHeap<_> = journeys
         .iter()
         .enumerate()
@@ -73,12 +74,15 @@ pub(super) fn play(stage: &Stage, journeys: &[Journey], progress: &Progress) -> 
     let open = due.len();
     let queue = Mutex::new(Queue { due, open });
     let wake = Condvar::new();
-    let browsers: Vec<_> = (0..journeys.len()).map(|index| Mutex::new(shopper(index, journeys))).collect();
+    let browsers: Vec<_> =
+        (0..journeys.len()).map(|index| Mutex::new(shopper(index, journeys))).collect();
     let sender = || {
         let line = Line::to(&stage.edge);
         let mut seen = Seen::default();
         while let Some((at, index, step)) = next(&queue, &wake) {
-            let (Some(journey), Some(browser)) = (journeys.get(index), browsers.get(index)) else { continue };
+            let (Some(journey), Some(browser)) = (journeys.get(index), browsers.get(index)) else {
+                continue;
+            };
             if at.elapsed() > LATE {
                 seen.late += 1;
             }
@@ -91,7 +95,11 @@ pub(super) fn play(stage: &Stage, journeys: &[Journey], progress: &Progress) -> 
             let mut queue = locked(&queue);
             match journey.steps.get(step + 1) {
                 Some(following) => {
-                    queue.due.push(Reverse((real(following.at_h).max(Instant::now()), index, step + 1)));
+                    queue.due.push(Reverse((
+                        real(following.at_h).max(Instant::now()),
+                        index,
+                        step + 1,
+                    )));
                 }
                 None => {
                     queue.open -= 1;
@@ -127,7 +135,8 @@ fn next(queue: &Mutex<Queue>, wake: &Condvar) -> Option<(Instant, usize, usize)>
         if wait.is_zero() {
             return queue.due.pop().map(|Reverse(step)| step);
         }
-        queue = wake.wait_timeout(queue, wait).map_or_else(|e| e.into_inner().0, |(guard, _)| guard);
+        queue =
+            wake.wait_timeout(queue, wait).map_or_else(|e| e.into_inner().0, |(guard, _)| guard);
     }
 }
 
@@ -205,7 +214,8 @@ fn send(
                     let mut call = json!({
                         "program": stage.program, "order_id": order_id, "amount": amount, "currency": "EUR",
                     });
-                    if let (Some(id), Some(call)) = (carried(browser, *click), call.as_object_mut()) {
+                    if let (Some(id), Some(call)) = (carried(browser, *click), call.as_object_mut())
+                    {
                         call.insert("click_id".into(), id.into());
                     }
                     if let (true, Some(call)) = (*denied, call.as_object_mut()) {

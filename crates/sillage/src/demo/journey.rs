@@ -207,7 +207,8 @@ fn attempt(kind: Kind, rng: &mut Rng, from_h: f64, until_h: f64) -> Option<Journ
     match kind {
         Kind::Browsing => return Some(browsing(rng, from_h, until_h)),
         Kind::Path => {
-            play.touches(rng, clicks_of_a_path(rng), ClickConsent::Granted);
+            let clicks = clicks_of_a_path(rng);
+            play.touches(rng, clicks, ClickConsent::Granted);
             play.wait(delay_h(rng));
             play.order_by_cookie(rng)?;
             if rng.u32(0..100) < 15 {
@@ -231,7 +232,12 @@ fn attempt(kind: Kind, rng: &mut Rng, from_h: f64, until_h: f64) -> Option<Journ
         Kind::Exempt => {
             play.click(CASHBACK, ClickConsent::Denied);
             play.wait(delay_h(rng));
-            play.order(rng, Truth::Player(CASHBACK), &[(Reporter::Pixel, CarriedClick::None)], true)?;
+            play.order(
+                rng,
+                Truth::Player(CASHBACK),
+                &[(Reporter::Pixel, CarriedClick::None)],
+                true,
+            )?;
             play.within_window(CASHBACK)?;
         }
         Kind::Ended => {
@@ -267,7 +273,12 @@ fn attempt(kind: Kind, rng: &mut Rng, from_h: f64, until_h: f64) -> Option<Journ
                 play.wait(0.1);
             }
             if rng.u32(0..100) < 30 {
-                play.order(rng, Truth::Nobody, &[(Reporter::Server, CarriedClick::Session)], false)?;
+                play.order(
+                    rng,
+                    Truth::Nobody,
+                    &[(Reporter::Server, CarriedClick::Session)],
+                    false,
+                )?;
             }
         }
         Kind::ClickAfterOrder => {
@@ -324,7 +335,12 @@ struct Play {
 
 impl Play {
     fn new(kind: Kind, now_h: f64) -> Self {
-        let journey = Journey { steps: Vec::new(), orders: Vec::new(), valid_clicks: Vec::new(), refused: Vec::new() };
+        let journey = Journey {
+            steps: Vec::new(),
+            orders: Vec::new(),
+            valid_clicks: Vec::new(),
+            refused: Vec::new(),
+        };
         Self { kind, now_h, clicks: Vec::new(), journey }
     }
 

@@ -32,7 +32,8 @@ pub(super) fn opening(stage: &Running, seconds: u32, journeys: &[Journey]) {
 
 pub(super) fn progress(rewrite: bool, elapsed: Duration, (done, total): (u64, usize)) {
     let day = elapsed.as_secs_f64() * f64::from(HOURS_PER_SECOND) / 24.0;
-    let line = format!("day {day:4.1}   {} of {} requests", thousands(done), thousands(count(total)));
+    let line =
+        format!("day {day:4.1}   {} of {} requests", thousands(done), thousands(count(total)));
     if rewrite {
         eprint!("\r{line}   ");
     } else {
@@ -79,7 +80,10 @@ pub(super) fn tables(outcome: &Outcome) {
     }
     print_line("own channel (paid search)", &own);
     print_line("nobody", &nobody);
-    println!("\nclicks of machines or fetched ahead, counted apart: {}", thousands(outcome.found.flagged_clicks));
+    println!(
+        "\nclicks of machines or fetched ahead, counted apart: {}",
+        thousands(outcome.found.flagged_clicks)
+    );
     println!("\n{:<34} {:>8} {:>13}", "kind of journey", "orders", "as expected");
     for (kind, (agreeing, all)) in &outcome.comparison.kinds {
         println!("{:<34} {:>8} {:>13}", kind.words(), thousands(*all), thousands(*agreeing));
@@ -132,7 +136,10 @@ pub(super) fn verdict(seed: u64, outcome: &Outcome) {
     }
     let differences = &outcome.comparison.differences;
     for difference in differences.iter().take(DIFFERENCES_SHOWN) {
-        println!("{}: expected {}, found {}", difference.what, difference.expected, difference.found);
+        println!(
+            "{}: expected {}, found {}",
+            difference.what, difference.expected, difference.found
+        );
     }
     if outcome.seen.late > 0 {
         println!(
@@ -184,7 +191,9 @@ pub(super) fn stay(stage: &Running) {
     let (edge, admin, token) = (stage.edge_url(), stage.admin_url(), stage.token());
     println!("\nStill up; time goes on at {HOURS_PER_SECOND} hours a second. Try, then Ctrl-C:\n");
     println!("  curl -si '{edge}/c/lea-home?s1=hello&consent=granted'");
-    println!("  curl -s -H 'Authorization: Bearer {token}' -d 'program=boutique&order_id=BX-1&amount=74.92&currency=EUR' \\");
+    println!(
+        "  curl -s -H 'Authorization: Bearer {token}' -d 'program=boutique&order_id=BX-1&amount=74.92&currency=EUR' \\"
+    );
     println!("       {edge}/v1/conversions");
     println!("  curl -s -H 'Authorization: Bearer {token}' {edge}/v1/programs/boutique/recent");
     println!("  curl -s '{admin}/v1/trace?order=BX-1&program=boutique&goal=sale&as=manager'");
@@ -218,7 +227,9 @@ mod tests {
 
     #[test]
     fn digits_are_grouped_by_three() {
-        for (plain, shown) in [("7", "7"), ("1234", "1,234"), ("123456.50", "123,456.50"), ("-123", "-123")] {
+        for (plain, shown) in
+            [("7", "7"), ("1234", "1,234"), ("123456.50", "123,456.50"), ("-123", "-123")]
+        {
             assert_eq!(grouped(plain.to_owned()), shown);
         }
     }

@@ -27,9 +27,9 @@ const TOKEN: &str = "boutique-demo-token";
 const SHOP_ORIGIN: &str = "http://shop.localhost";
 
 /// Rules given in minutes, stretched so that a real second of delay changes no truth: page evidence half an hour from the
-/// server's report is two days here.
+/// server's report is a day here.
 const STRETCHED: (&str, &str) =
-    ("lateness = \"7d\"\n", "lateness = \"7d\"\nevidence_window = \"48h\"\n");
+    ("lateness = \"7d\"\n", "lateness = \"7d\"\nevidence_window = \"24h\"\n");
 
 /// A node that plays.
 pub(super) struct Running {
@@ -49,13 +49,14 @@ impl Running {
         }
         fs::write(at("catalog.toml"), CATALOG.replace(STRETCHED.0, STRETCHED.1))?;
         let clock = ScaledClock::new(HOURS_PER_SECOND * 3600, SystemClock.now());
-        crate::keygen::make(&at("keys.toml"), clock.now()).context("make keys")?;
+        crate::keygen::make_or_rotate(&at("keys.toml"), clock.now()).context("make keys")?;
         let config = config(&folder);
         telemetry::log::init(&config.log)?;
         let recorder = recorder::install(METRICS, VERSION, COMMIT)?;
         let signals = Listener::start()?;
         let clock = Arc::new(clock);
-        let setup = Setup { config, clock, clock_kind: ClockKind::Scaled, recorder, roles: Roles::All };
+        let setup =
+            Setup { config, clock, clock_kind: ClockKind::Scaled, recorder, roles: Roles::All };
         let node = Node::start(setup)?;
         let line = Line::to(&format!("http://{}", node.admin_address()));
         Ok(Self { node, signals, line, _folder: folder })
@@ -76,7 +77,7 @@ impl Running {
     }
 
     pub(super) fn edge_url(&self) -> String {
-        format!("http://{}", self.node.edge_address())
+        self.node.edge_addresses().first().map_or_else(String::new, |a| format!("http://{a}"))
     }
 
     pub(super) fn admin_url(&self) -> String {
@@ -114,14 +115,15 @@ impl Running {
 fn config(folder: &TempDir) -> Config {
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut config = Config::default();
-    config.node.name = "demo".to_owned();
+    config.edge.node = "demo".to_owned();
     config.node.data_folder = folder.path().join("data");
     config.node.catalog_file = folder.path().join("catalog.toml");
     config.node.key_file = folder.path().join("keys.toml");
     config.node.drain_delay = Duration::ZERO;
     config.admin.listen = local;
     config.edge.listen = vec![local];
-    config.edge.trusted_proxies = vec![ipnet::IpNet::from(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST))];
+    config.edge.trusted_proxies =
+        vec![ipnet::IpNet::from(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST))];
     config.edge.country_header = Some("x-country".to_owned());
     config.log.filter = "warn".to_owned();
     config
