@@ -61,19 +61,19 @@ pub(crate) fn script(seed: u64) -> String {
     );
     if dice.chance(40) {
         clauses.push("segment s lookback_click = \"1d\"".into());
-        clauses.push("partner B in s".into());
+        clauses.push("partner betacash in s".into());
     }
     if dice.chance(40) {
         let value = one(dice, &["1h", "30d", "off"]);
-        clauses.push(format!("partner C lookback_click = \"{value}\""));
+        clauses.push(format!("partner gammacode lookback_click = \"{value}\""));
     }
     if dice.chance(20) {
-        clauses.push("partner C channel_map = { ads = \"any\" }".into());
+        clauses.push("partner gammacode channel_map = { ads = \"any\" }".into());
     }
     if dice.chance(40) {
         let mode = one(dice, &["freeze", "run_off"]);
         clauses.push(format!(
-            "state D [{{ value = \"approved\" }}, {{ value = \"ended\", mode = \"{mode}\", \
+            "state deltamail [{{ value = \"approved\" }}, {{ value = \"ended\", mode = \"{mode}\", \
              valid_from = 2027-02-11T00:00:00Z }}]"
         ));
     }
@@ -94,7 +94,7 @@ pub(crate) fn script(seed: u64) -> String {
         let name = if verb == "own" {
             one(dice, &["search", "direct"])
         } else {
-            one(dice, &["A", "B", "C", "D"])
+            one(dice, &["alphablog", "betacash", "gammacode", "deltamail"])
         };
         let label = format!("{name}#{n}");
         let mut clause = format!("{verb} {label} {at} {}", ids(dice));

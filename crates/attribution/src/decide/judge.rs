@@ -118,6 +118,7 @@ pub(super) fn judge(
             terms,
             identity: inputs.identity,
             channel,
+            lateness_ms: in_force.terms.lateness_ms,
             model: Model::Last,
             candidates: candidates_listed,
             unlisted,

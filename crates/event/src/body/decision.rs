@@ -160,6 +160,8 @@ pub struct Trace {
     pub identity: IdentityTrace,
     /// What the order's channel says.
     pub channel: ChannelTrace,
+    /// Longest time from happening to receipt with which an event counts, in milliseconds.
+    pub lateness_ms: i64,
     /// How eligible touches share.
     pub model: Model,
     /// The candidates, the newest first: at most [`CANDIDATES_LISTED_MAX`].

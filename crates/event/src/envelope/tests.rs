@@ -193,6 +193,7 @@ fn decision() -> Decision {
                 crowded: vec![(IdentityId::Visitor(visitor()), 692)],
             },
             channel: ChannelTrace { value: None, treatment: ChannelRule::Any, terms: None },
+            lateness_ms: 604_800_000,
             model: Model::Last,
             candidates: vec![Candidate {
                 touch: id(1),
