@@ -344,3 +344,14 @@ fn unknown_versions_and_types_are_refused_by_name() {
     assert!(matches!(body, EnvelopeFault::Body { event_type: "click", .. }), "{body}");
     assert!(matches!(fault(String::new()), EnvelopeFault::Read(_)));
 }
+
+#[test]
+fn the_documented_lines_are_events() {
+    let page = include_str!("../../../../docs/decide-format.md");
+    let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("{\"v\"")).collect();
+    assert!(lines.len() >= 3, "the page has its example");
+    for line in lines {
+        let event = Envelope::read(line.as_bytes()).unwrap();
+        assert_eq!(event.id.time(), event.received_at, "{line}");
+    }
+}
