@@ -16,6 +16,8 @@ mod pairs;
 mod parse;
 mod report;
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use event::{Code, Topic};
 use http::{Method, StatusCode};
@@ -25,7 +27,7 @@ pub use config::Config;
 
 use crate::core::Core;
 use crate::metrics::Kind;
-use crate::rate::{Rate, Rates};
+use crate::rate::{self, Rate, Rates};
 use crate::recent::Recent;
 use crate::request::{BodyFault, Head, read_body};
 use crate::response::{self, Reply};
@@ -56,6 +58,19 @@ impl State {
             burst: config.page_calls_burst_per_address,
         };
         Self { calls: Rates::new(calls), pages: Rates::new(pages), recent: Recent::default() }
+    }
+
+    /// Counts a call of a page from this client address.
+    ///
+    /// # Errors
+    /// Seconds after which a call fits again.
+    pub(crate) fn take_page_call(&self, client: IpAddr) -> Result<(), u32> {
+        self.pages.take(crate::address::bucket(client)).map_err(rate::seconds)
+    }
+
+    /// Counts a call with this key or token.
+    fn take_key_call(&self, key: [u8; 32]) -> Result<(), u32> {
+        self.calls.take(key).map_err(rate::seconds)
     }
 }
 

@@ -28,7 +28,6 @@ use crate::core::Core;
 use crate::flags::Flags;
 use crate::keys::Keys;
 use crate::metrics::Endpoint;
-use crate::rate;
 use crate::request::Head;
 
 /// How many times its size a gzip body may unpack to.
@@ -322,11 +321,10 @@ impl<'a> Report<'a, '_> {
     fn limit(&self, caller: Caller<'_>) -> Result<(), Refused> {
         let state = &self.core.shared.conversions;
         let taken = match caller.rate_key {
-            RateKey::Key(key) => state.calls.take(key),
-            RateKey::Address => state.pages.take(crate::address::bucket(self.head.client.address)),
+            RateKey::Key(key) => state.take_key_call(key),
+            RateKey::Address => state.take_page_call(self.head.client.address),
         };
-        taken.map_err(|wait| {
-            let seconds = rate::seconds(wait);
+        taken.map_err(|seconds| {
             let message = format!("too many calls; try again in {seconds} s");
             let status = StatusCode::TOO_MANY_REQUESTS;
             Refused {

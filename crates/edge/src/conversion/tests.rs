@@ -371,6 +371,56 @@ fn click_ids_are_told_and_kept_with_their_verdict_and_a_good_one_with_its_claim(
     );
 }
 
+/// 3,000 bad click ids of four kinds, each beside its control: the same call with the id as it was minted.
+#[test]
+fn of_three_thousand_bad_click_ids_none_is_evidence_and_each_control_is() {
+    let calls_burst_per_key = std::num::NonZeroU32::new(1_000_000).unwrap();
+    let conversions = super::Config { calls_burst_per_key, ..super::Config::default() };
+    let bed = Testbed::with(crate::Config { conversions, ..crate::Config::default() });
+    let claim = bed.claim("lea-shop");
+    let other = bed.claim("lea-other");
+    let at = |claim: &event::Claim, n: u64, ms: i64| {
+        let at = event::Millis(claim.id.time().0 + ms);
+        let id = event::EventId::minted(at, event::Sequence(n), event::LaneId::from_random(3));
+        bed.click_id(&event::Claim { id, ..*claim })
+    };
+    for n in 0..750_u64 {
+        let good = at(&claim, n, 0);
+        let mut bytes = data_encoding::BASE64URL_NOPAD.decode(good.as_bytes()).unwrap();
+        // Any bit of what is signed or of the signature, but not of version, key id and flags: those are other faults.
+        let bit = 32 + usize::try_from(n * 7_919).unwrap() % ((bytes.len() - 4) * 8);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let altered = data_encoding::BASE64URL_NOPAD.encode(&bytes);
+        let forged = {
+            let mut bytes = bytes.clone();
+            let noise = blake3::hash(&n.to_be_bytes());
+            bytes[4..36].copy_from_slice(noise.as_bytes());
+            data_encoding::BASE64URL_NOPAD.encode(&bytes)
+        };
+        for (bad, verdict, code) in [
+            (altered, ClickVerdict::BadMac, 202),
+            (forged, ClickVerdict::BadMac, 202),
+            (at(&other, n, 0), ClickVerdict::OtherProgram, 204),
+            (at(&claim, n, 400_000), ClickVerdict::FromFuture, 206),
+        ] {
+            for (click, expected) in [(&bad, verdict), (&good, ClickVerdict::Valid)] {
+                let told =
+                    post(&bed, &format!(r#"{{"order_id":"A","amount":1,"click_id":"{click}"}}"#));
+                assert_eq!(told.status, StatusCode::OK);
+                let (_, conversion) = conversions_of(&bed);
+                assert_eq!(conversion.clicks[0].verdict, expected, "{n} {click}");
+                assert_eq!(conversion.clicks[0].claim.is_some(), expected == ClickVerdict::Valid);
+                let seen = conversion.clicks[0].verdict.code().map(Code::number);
+                assert_eq!(seen, (expected != ClickVerdict::Valid).then_some(code));
+            }
+        }
+    }
+}
+
+fn conversions_of(bed: &Testbed) -> (Envelope, Conversion) {
+    conversions(bed).remove(0)
+}
+
 fn cookie(name: &str, value: &str) -> String {
     format!("__Host-{name}={value}")
 }
