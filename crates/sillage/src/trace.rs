@@ -125,8 +125,15 @@ fn ambiguous<'a>(orders: impl Iterator<Item = &'a OrderKey>) -> String {
 }
 
 /// The trace in words, for one kind of reader.
-fn rendered(decision: &Decision, _reader: &Reader) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(decision)? + "\n")
+fn rendered(decision: &Decision, reader: &Reader) -> anyhow::Result<String> {
+    let reader = match reader {
+        Reader::Ops => attribution::Reader::Ops,
+        Reader::Manager => attribution::Reader::Manager,
+        Reader::Partner(name) => attribution::Reader::Partner(
+            name.parse().with_context(|| format!("{name:?} is no name of a partner"))?,
+        ),
+    };
+    Ok(attribution::render(decision, &reader, &attribution::English))
 }
 
 /// Decides again from the trace and the recorded terms, and says what came out.
