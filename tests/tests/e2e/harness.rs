@@ -20,3 +20,13 @@ fn names_under_localhost_are_sites_of_their_own_and_keep_secure_cookies() {
     browser.click("#go");
     assert!(browser.address().contains("/c/review"), "{}", browser.address());
 }
+
+#[test]
+fn a_server_starts_is_killed_starts_again_and_stops_in_order() {
+    let mut site = crate::site::Site::open(crate::site::FIRST_PARTY);
+    assert_eq!(site.server.admin("/livez").status, 200);
+    site.server.kill();
+    site.server.restart();
+    let status = site.server.stop();
+    assert!(status.success(), "{status}: {}", site.server.log());
+}

@@ -7,4 +7,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod consent;
 mod harness;
+mod journey;
+mod matrix;
+mod site;
+mod unseen;
