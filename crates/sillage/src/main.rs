@@ -20,6 +20,7 @@ mod keygen;
 mod keys;
 mod loss;
 mod node;
+mod rebuild;
 mod serve;
 mod signals;
 mod stages;
@@ -91,9 +92,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Keygen(arguments) => keygen::run(arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Decide(arguments) => decide::run(&arguments),
-        Command::Rebuild(_) => {
-            anyhow::bail!("not there yet")
-        }
+        Command::Rebuild(arguments) => rebuild::run(&arguments.config),
     };
     ran.map(|()| ExitCode::SUCCESS)
 }

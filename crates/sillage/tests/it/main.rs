@@ -1,8 +1,9 @@
 //! The binary as an operator meets it: exit codes, what it prints, signals.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on panics")]
 
 mod commands;
 mod serving;
+mod stages;
 
 use std::fs;
 use std::path::Path;
@@ -22,6 +23,9 @@ home = "https://shop.example/"
 sites = ["https://shop.example"]
 time_zone = "Europe/Paris"
 currency = "EUR"
+goal = { sale = {}, lead = {} }
+# The token is "change-me".
+reports = { token_sha256 = ["e2186dbdb1bb4193608605e84f33208765b5693b55edd4f730a719a100eeea6f"] }
 
 [partner.lea]
 title = "Lea"

@@ -2,7 +2,9 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::spawn;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -10,32 +12,39 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::{CATALOG, Place};
 
 /// A running node and its log.
-struct Node {
+pub(crate) struct Node {
     child: Child,
-    log: BufReader<ChildStderr>,
+    log: Receiver<String>,
+    pub(crate) edge: SocketAddr,
     admin: SocketAddr,
 }
 
 impl Node {
-    fn start(place: &Place, role: &str) -> Self {
+    pub(crate) fn start(place: &Place, role: &str) -> Self {
         let mut child = place.command(&[role]).stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        let mut node = Self { child, log, admin: SocketAddr::from(([127, 0, 0, 1], 0)) };
-        let line = node.wait_for("admin listener");
-        let address = line.split("\"address\":\"").nth(1).unwrap().split('"').next().unwrap();
-        node.admin = address.parse().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (sender, log) = sync_channel(10_000);
+        spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut node = Self { child, log, edge: nowhere, admin: nowhere };
+        let address = |line: String| {
+            let text = line.split("\"address\":\"").nth(1).unwrap().split('"').next().unwrap();
+            text.parse().unwrap()
+        };
+        node.edge = address(node.wait_for("edge listener"));
+        node.admin = address(node.wait_for("admin listener"));
         node.wait_for("\"ready\"");
         node
     }
 
     /// The next log line with this text in it.
     fn wait_for(&mut self, text: &str) -> String {
-        let mut line = String::new();
+        let mut seen = Vec::new();
         loop {
-            line.clear();
-            assert!(self.log.read_line(&mut line).unwrap() > 0, "it ended without {text:?}");
-            if line.contains(text) {
-                return line;
+            match self.log.recv_timeout(Duration::from_secs(30)) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(line) => seen.push(line),
+                Err(_) => panic!("no {text:?} in the log, but:\n{}", seen.join("\n")),
             }
         }
     }
@@ -45,14 +54,29 @@ impl Node {
         kill_process(pid, signal).unwrap();
     }
 
-    fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.admin).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+    /// Status and body of an admin path.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let answer = ask(self.admin, &format!("GET {path} HTTP/1.0\r\n\r\n"));
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
+
+    /// Ends it by SIGTERM, in good order.
+    pub(crate) fn stop(mut self) {
+        self.signal(Signal::TERM);
+        self.wait_for("everything promised is on disk");
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// The whole answer to a request after which the connection ends.
+pub(crate) fn ask(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 impl Drop for Node {
@@ -107,7 +131,7 @@ fn a_bad_catalog_leaves_the_old_one_in_force_and_is_logged_and_counted() {
     let mut node = Node::start(&place, "serve");
     place.write("catalog.toml", &CATALOG.replace("\"approved\"", "\"welcome\""));
     node.signal(Signal::HUP);
-    node.wait_for("catalog.toml:12:");
+    node.wait_for("catalog.toml:15:");
     let metrics = node.get("/metrics").1;
     assert!(metrics.contains("\ncatalog_loads_total{outcome=\"refused\"} 1\n"), "{metrics}");
     assert!(metrics.contains("\ncatalog_links 1\n"), "{metrics}");
@@ -125,10 +149,7 @@ fn a_bad_catalog_leaves_the_old_one_in_force_and_is_logged_and_counted() {
 #[test]
 fn a_node_that_had_a_catalog_starts_with_it_though_the_file_is_bad_now() {
     let place = Place::new();
-    let mut node = Node::start(&place, "serve");
-    node.signal(Signal::TERM);
-    node.wait_for("everything promised is on disk");
-    assert!(node.child.wait().unwrap().success());
+    Node::start(&place, "serve").stop();
     place.write("catalog.toml", "[program");
     let node = Node::start(&place, "serve");
     assert!(node.get("/metrics").1.contains("\ncatalog_links 1\n"));
