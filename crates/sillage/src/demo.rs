@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
         print::json(arguments.seed, &outcome)?;
     } else {
         print::tables(&outcome);
-        print::one_order(&stage, &outcome)?;
+        print::one_order(&outcome)?;
         print::verdict(arguments.seed, &outcome);
     }
     if arguments.stay {

@@ -140,7 +140,7 @@ impl Node {
     }
 
     /// The topics, for reading.
-    pub(crate) fn log_reader(&self) -> &eventlog::LogReader {
+    pub(crate) fn log_reader(&self) -> &LogReader {
         self.log.reader()
     }
 

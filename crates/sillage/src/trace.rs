@@ -125,7 +125,7 @@ fn ambiguous<'a>(orders: impl Iterator<Item = &'a OrderKey>) -> String {
 }
 
 /// The trace in words, for one kind of reader.
-fn rendered(decision: &Decision, reader: &Reader) -> anyhow::Result<String> {
+pub(crate) fn rendered(decision: &Decision, reader: &Reader) -> anyhow::Result<String> {
     let reader = match reader {
         Reader::Ops => attribution::Reader::Ops,
         Reader::Manager => attribution::Reader::Manager,

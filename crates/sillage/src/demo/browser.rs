@@ -47,13 +47,6 @@ impl Line {
             .build();
         Self { agent: config.into(), base: base.to_owned() }
     }
-
-    /// The body of a GET, as text.
-    pub(super) fn text(&self, path: &str) -> Result<String, NoAnswer> {
-        let fault = |source| NoAnswer { method: "GET", path: path.to_owned(), source };
-        let answer = self.agent.get(format!("{}{path}", self.base)).call().map_err(fault)?;
-        answer.into_body().read_to_string().map_err(fault)
-    }
 }
 
 /// One shopper's browser.

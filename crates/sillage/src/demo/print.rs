@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use event::Micros;
 use event::body::{Decision, DecisionStatus};
 use serde_json::json;
@@ -13,6 +13,8 @@ use super::compare::{count, in_flight, refusals};
 use super::journey::Journey;
 use super::stage::Running;
 use super::{HOURS_PER_SECOND, Outcome};
+use crate::cli::Reader;
+use crate::trace;
 
 /// Differences that are printed; the others are counted.
 const DIFFERENCES_SHOWN: usize = 20;
@@ -96,15 +98,15 @@ fn print_line(name: &str, line: &Line) {
 }
 
 /// The trace of one order that several partners had a part in, as the manager and as a losing partner read it.
-pub(super) fn one_order(stage: &Running, outcome: &Outcome) -> Result<()> {
+pub(super) fn one_order(outcome: &Outcome) -> Result<()> {
     let Some((decision, loser)) = outcome.found.decisions.values().find_map(contested) else {
         return Ok(());
     };
     let order = decision.order_id.as_deref().unwrap_or_default();
     println!("\nOne order, as the manager reads it (sillage trace {order}):\n");
-    print!("{}", stage.trace(order, "manager").context("ask for a trace")?);
+    print!("{}", trace::rendered(decision, &Reader::Manager)?);
     println!("\nThe same, as {loser} reads it (--as partner {loser}):\n");
-    print!("{}", stage.trace(order, loser).context("ask for a partner's trace")?);
+    print!("{}", trace::rendered(decision, &Reader::Partner(loser.to_owned()))?);
     Ok(())
 }
 

@@ -12,7 +12,6 @@ use telemetry::recorder;
 use tempfile::TempDir;
 
 use super::HOURS_PER_SECOND;
-use super::browser::Line;
 use super::drive::Stage;
 use crate::clock::{ScaledClock, SystemClock};
 use crate::config::Config;
@@ -35,7 +34,6 @@ const STRETCHED: (&str, &str) =
 pub(super) struct Running {
     node: Node,
     signals: Listener,
-    line: Line,
     _folder: TempDir,
 }
 
@@ -58,8 +56,7 @@ impl Running {
         let setup =
             Setup { config, clock, clock_kind: ClockKind::Scaled, recorder, roles: Roles::All };
         let node = Node::start(setup)?;
-        let line = Line::to(&format!("http://{}", node.admin_address()));
-        Ok(Self { node, signals, line, _folder: folder })
+        Ok(Self { node, signals, _folder: folder })
     }
 
     pub(super) fn stage(&self, hours_per_second: f64) -> Stage {
@@ -90,16 +87,6 @@ impl Running {
 
     pub(super) const fn token(&self) -> &'static str {
         TOKEN
-    }
-
-    /// The trace of an order, for `manager` or for the partner of that name, as the admin listener tells it.
-    pub(super) fn trace(&self, order: &str, reader: &str) -> Result<String> {
-        let reader = match reader {
-            "manager" => "as=manager".to_owned(),
-            partner => format!("as=partner&partner={partner}"),
-        };
-        let path = format!("/v1/trace?program={PROGRAM}&goal=sale&order={order}&{reader}");
-        Ok(self.line.text(&path)?)
     }
 
     pub(super) fn wait_for_signal(&self) -> Result<()> {
