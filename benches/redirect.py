@@ -44,7 +44,7 @@ http {{
 }}
 """
 
-CATALOG = open(os.path.join(HERE, "redirect-catalog.toml")).read()
+CATALOG = open(os.path.join(HERE, "catalog.toml")).read()
 CONFIG = open(os.path.join(HERE, "edge-bench.toml")).read()
 
 
