@@ -1,278 +1,415 @@
-//! A load client that remembers: clicks and conversions over keep-alive connections, and a record on disk of what was
-//! sent and what was answered. The format of the record is that of `checker/check.py`.
+//! A load of clicks, impressions, pixels and server conversions that keeps its own durable record of what it was told.
+//!
+//! The format of the record is described in `checker/check.py`. A `sent` line is on disk before its request goes out,
+//! and the outcome of a round before the next one begins, so that the record outlives this process too.
 
 use std::fs::File;
 use std::io::{self, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::http::{self, Reply};
 
-/// How often the record is fsynced.
-const SYNC_EVERY: Duration = Duration::from_millis(20);
-/// Pause before a refused connection is tried again.
-const RECONNECT_AFTER: Duration = Duration::from_millis(2);
-/// Longest silence of the server before an answer counts as unknown.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
+/// Threads that send, each with a record of its own.
+pub const THREADS: usize = 4;
+/// Requests that a thread has in flight at once, each on a connection of its own.
+const CONNECTIONS: usize = 16;
+/// Least time from one round of a thread to the next: 4 × 16 requests in each, so at most 2,560 requests a second.
+const ROUND: Duration = Duration::from_millis(25);
+/// Longest silence of a server that lives.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// Pause before another try to connect to a server that is down.
+const CONNECT_AGAIN: Duration = Duration::from_millis(5);
+/// Click ids and orders that a thread remembers for later conversions.
+const REMEMBERED: usize = 256;
 
-/// What the load consists of.
-#[derive(Clone, Copy, Debug)]
-pub struct Mix {
-    /// Threads that send clicks, each on a connection of its own.
-    pub click_threads: u32,
-    /// Threads that send conversions.
-    pub conversion_threads: u32,
-    /// Most requests of one thread in a second.
-    pub per_thread: u32,
-    /// Seed of everything random.
-    pub seed: u64,
-}
-
-/// Where to send it.
+/// Where the load goes.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The public listener.
+    /// Address of the edge.
     pub address: SocketAddr,
-    /// The program and the token of its server.
-    pub program: (String, String),
-    /// A link of it.
-    pub link: String,
+    /// Program of the conversions.
+    pub program: String,
+    /// Token of the program.
+    pub token: String,
+    /// Links that are clicked and seen.
+    pub links: Vec<String>,
 }
 
-/// A small generator (`SplitMix64`), so that a seed repeats a run's choices.
-#[derive(Clone, Debug)]
-pub struct Dice(pub u64);
-
-impl Dice {
-    /// A number below `bound`.
-    pub const fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
+/// How many requests had which outcome.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Requests sent.
+    pub sent: u64,
+    /// Promised by the answer.
+    pub acknowledged: u64,
+    /// Refused by the answer.
+    pub refused: u64,
+    /// Without an answer, or one that says that nothing is known.
+    pub unknown: u64,
 }
 
-/// The running load.
+/// A load that runs until it is told to stop.
 #[derive(Debug)]
 pub struct Load {
     stop: Arc<AtomicBool>,
-    answered: Arc<AtomicU64>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-/// One logical request, as the record has it.
-struct Line {
-    marker: String,
-    kind: &'static str,
-    outcome: &'static str,
-    attempts: u32,
-    micros: u64,
-    ids: Vec<String>,
-}
-
-/// The file of the record. Lines are written before a request leaves and after its answer came.
-struct Record(Mutex<File>);
-
-impl Record {
-    fn write(&self, line: &Line) {
-        let Line { marker, kind, outcome, attempts, micros, ids } = line;
-        let ids = if ids.is_empty() { "-".to_owned() } else { ids.join(",") };
-        let text = format!("{marker}\t{kind}\t{outcome}\t{attempts}\t{micros}\t{ids}\n");
-        let mut file = self.0.lock().expect("the record");
-        file.write_all(text.as_bytes()).expect("write the record");
-    }
-
-    fn sync(&self) {
-        let file = self.0.lock().expect("the record").try_clone().expect("share the record");
-        file.sync_data().expect("fsync the record");
-    }
+    threads: Vec<JoinHandle<Tally>>,
+    records: Vec<PathBuf>,
 }
 
 impl Load {
-    /// Starts sending, and writes the record to `path`.
+    /// Starts the threads; their records stand in `folder`. The same seed makes the same requests.
     #[must_use]
-    pub fn start(target: &Target, mix: Mix, path: &Path) -> Self {
-        let record = Arc::new(Record(Mutex::new(File::create(path).expect("make the record"))));
+    pub fn start(target: &Target, folder: &Path, seed: u64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let answered = Arc::new(AtomicU64::new(0));
-        let mut threads = Vec::new();
-        for n in 0..mix.click_threads + mix.conversion_threads {
-            let mut client = Client {
-                name: n,
+        let mut load = Self { stop, threads: Vec::new(), records: Vec::new() };
+        for thread in 0..THREADS {
+            let path = folder.join(format!("load-{thread}.tsv"));
+            let sender = Sender {
                 target: target.clone(),
-                stop: Arc::clone(&stop),
-                answered: Arc::clone(&answered),
-                record: Arc::clone(&record),
-                dice: Dice(mix.seed ^ u64::from(n) << 32),
-                stream: None,
+                record: Record {
+                    file: File::create(&path).expect("make the record"),
+                    lines: String::new(),
+                },
+                dice: Dice::new(seed ^ (thread as u64) << 32),
+                connections: (0..CONNECTIONS).map(|_| None).collect(),
+                thread,
+                markers: 0,
+                orders: Vec::new(),
+                orders_made: 0,
+                again: Vec::new(),
+                clicks: Vec::new(),
+                tally: Tally::default(),
             };
-            let clicks = n < mix.click_threads;
-            threads.push(thread::spawn(move || client.run(clicks, mix.per_thread)));
+            let stop = Arc::clone(&load.stop);
+            load.threads.push(std::thread::spawn(move || sender.run(&stop)));
+            load.records.push(path);
         }
-        let done = Arc::clone(&stop);
-        threads.push(thread::spawn(move || {
-            while !done.load(Ordering::Relaxed) {
-                record.sync();
-                thread::sleep(SYNC_EVERY);
-            }
-            record.sync();
-        }));
-        Self { stop, answered, threads }
+        load
     }
 
-    /// Requests answered so far.
+    /// The files of the record.
     #[must_use]
-    pub fn answered(&self) -> u64 {
-        self.answered.load(Ordering::Relaxed)
+    pub fn records(&self) -> &[PathBuf] {
+        &self.records
     }
 
-    /// Waits for the answers under way and ends. The server must be there.
-    pub fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads {
-            thread.join().expect("a thread of the load");
+    /// Lets every round end and tells what happened.
+    ///
+    /// # Panics
+    /// If a thread did.
+    #[must_use]
+    pub fn stop(mut self) -> Tally {
+        self.stop.store(true, Ordering::Release);
+        let mut sum = Tally::default();
+        for thread in self.threads.drain(..) {
+            let tally = thread.join().expect("a thread of the load");
+            sum.sent += tally.sent;
+            sum.acknowledged += tally.acknowledged;
+            sum.refused += tally.refused;
+            sum.unknown += tally.unknown;
         }
+        sum
     }
 }
 
-struct Client {
-    name: u32,
+/// Dropped in a test that fails, the threads end by themselves.
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+    }
+}
+
+/// SplitMix64: the same numbers for the same seed, everywhere.
+#[derive(Clone, Debug)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// Numbers of this seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `end`.
+    ///
+    /// # Panics
+    /// If `end` is 0.
+    pub const fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut n = self.0;
+        n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (n ^ (n >> 31)) % end
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[usize::try_from(self.below(from.len() as u64)).expect("an index")]
+    }
+}
+
+struct Record {
+    file: File,
+    lines: String,
+}
+
+impl Record {
+    fn add(&mut self, fields: &[&str]) {
+        self.lines += &fields.join("\t");
+        self.lines.push('\n');
+    }
+
+    fn sync(&mut self) {
+        self.file.write_all(self.lines.as_bytes()).expect("write the record");
+        self.file.sync_data().expect("sync the record");
+        self.lines.clear();
+    }
+}
+
+/// One request of a round.
+struct Request {
+    marker: String,
+    kind: &'static str,
+    order: Option<String>,
+    bytes: Vec<u8>,
+}
+
+struct Sender {
     target: Target,
-    stop: Arc<AtomicBool>,
-    answered: Arc<AtomicU64>,
-    record: Arc<Record>,
+    record: Record,
     dice: Dice,
-    stream: Option<BufReader<TcpStream>>,
+    connections: Vec<Option<BufReader<TcpStream>>>,
+    thread: usize,
+    markers: u64,
+    /// Orders that were reported, for more reports.
+    orders: Vec<String>,
+    orders_made: u64,
+    /// Orders without an answer: a client reports these again.
+    again: Vec<String>,
+    /// Click ids that the edge gave.
+    clicks: Vec<String>,
+    tally: Tally,
 }
 
-impl Client {
-    fn run(&mut self, clicks: bool, per_second: u32) {
-        let pause = Duration::from_secs(1) / per_second;
-        let mut next = Instant::now();
-        let mut n = 0_u64;
-        while !self.stop.load(Ordering::Relaxed) {
-            n += 1;
-            if clicks {
-                self.click(n)
-            } else {
-                self.convert(n)
+impl Sender {
+    fn run(mut self, stop: &AtomicBool) -> Tally {
+        while !stop.load(Ordering::Acquire) {
+            let start = Instant::now();
+            self.round(stop);
+            std::thread::sleep(ROUND.saturating_sub(start.elapsed()));
+        }
+        self.record.sync();
+        self.tally
+    }
+
+    fn round(&mut self, stop: &AtomicBool) {
+        if !self.connect(stop) {
+            return;
+        }
+        let requests: Vec<Request> = (0..CONNECTIONS).map(|_| self.request()).collect();
+        for request in &requests {
+            let key = request.order.as_ref().map_or_else(
+                || "-".to_owned(),
+                |order| format!("{}/sale/real/o:{order}", self.target.program),
+            );
+            let micros =
+                request.order.as_ref().map_or(0, |order| cents(order) * 10_000).to_string();
+            self.record.add(&["sent", &request.marker, request.kind, &key, &micros]);
+        }
+        self.record.sync();
+        self.tally.sent += requests.len() as u64;
+        let written: Vec<io::Result<()>> = requests
+            .iter()
+            .zip(&self.connections)
+            .map(|(request, connection)| match connection {
+                Some(connection) => connection.get_ref().write_all(&request.bytes),
+                None => Err(io::ErrorKind::NotConnected.into()),
+            })
+            .collect();
+        for (at, (request, written)) in requests.into_iter().zip(written).enumerate() {
+            let reply = written.and_then(|()| match &mut self.connections[at] {
+                Some(connection) => http::read_reply(connection, false),
+                None => Err(io::ErrorKind::NotConnected.into()),
+            });
+            if reply.as_ref().is_ok_and(|reply| reply.header("connection") == Some("close"))
+                || reply.is_err()
+            {
+                self.connections[at] = None;
             }
-            // Behind schedule, as after an outage, it goes on from now.
-            next = (next + pause).max(Instant::now());
-            thread::sleep(next - Instant::now());
+            self.outcome(request, reply);
         }
     }
 
-    fn click(&mut self, n: u64) {
-        let marker = format!("C{}-{n}", self.name);
-        let target = format!("/c/{}?s1={marker}", self.target.link);
-        let request = self.request("GET", &target, "", "");
-        let mut line =
-            Line { marker, kind: "click", outcome: "sent", attempts: 1, micros: 0, ids: vec![] };
-        let Some(reply) = self.ask(&request, &line) else { return };
-        line.outcome = match reply {
-            Ok(reply) if reply.status == 302 => "acknowledged",
-            Ok(reply) if reply.status < 500 => "refused",
-            Ok(_) | Err(_) => "unknown",
-        };
-        self.record.write(&line);
+    /// Opens what is not open; false if the load ended meanwhile.
+    fn connect(&mut self, stop: &AtomicBool) -> bool {
+        for connection in &mut self.connections {
+            while connection.is_none() {
+                if stop.load(Ordering::Acquire) {
+                    return false;
+                }
+                let Ok(stream) = TcpStream::connect_timeout(&self.target.address, SILENCE_MAX)
+                else {
+                    std::thread::sleep(CONNECT_AGAIN);
+                    continue;
+                };
+                stream.set_nodelay(true).expect("set nodelay");
+                stream.set_read_timeout(Some(SILENCE_MAX)).expect("set a timeout");
+                stream.set_write_timeout(Some(SILENCE_MAX)).expect("set a timeout");
+                *connection = Some(BufReader::new(stream));
+            }
+        }
+        true
     }
 
-    /// One order. One in fifty is wrong and must be refused; what stays unknown is sent again every other time, as a
-    /// shop's server does.
-    fn convert(&mut self, n: u64) {
-        let marker = format!("O{}-{n}", self.name);
-        let (program, token) = self.target.program.clone();
-        let cents = 1 + self.dice.below(100_000);
-        let wrong = self.dice.below(50) == 0;
-        let amount =
-            if wrong { "12,x".to_owned() } else { format!("{}.{:02}", cents / 100, cents % 100) };
-        let body = http::query(&[
-            ("program", &program),
-            ("order_id", &marker),
-            ("amount", &amount),
-            ("currency", "EUR"),
-        ]);
-        let fields = format!(
-            "Authorization: Bearer {token}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    /// The mix: 35 % clicks, 5 % impressions, 36 % server conversions, 18 % pixels, 6 % that must be refused.
+    fn request(&mut self) -> Request {
+        let marker = format!("t{}-{}", self.thread, self.markers);
+        self.markers += 1;
+        if self.dice.below(4) > 0
+            && let Some(order) = self.again.pop()
+        {
+            return self.call(marker, order);
+        }
+        match self.dice.below(100) {
+            0..35 => {
+                let link = self.dice.pick(&self.target.links).clone();
+                let target = format!("/c/{link}?s1={marker}&utm_source=load");
+                self.get("click", marker, &target, None)
+            }
+            35..40 => {
+                let link = self.dice.pick(&self.target.links).clone();
+                self.get("impression", marker.clone(), &format!("/i/{link}.gif?s1={marker}"), None)
+            }
+            40..76 => {
+                let order = self.order();
+                self.call(marker, order)
+            }
+            76..94 => {
+                let order = self.order();
+                let click = self.click();
+                let target = format!(
+                    "/p/{}.gif?order_id={order}&client_event_id={marker}&amount={}{click}",
+                    self.target.program,
+                    amount(&order)
+                );
+                self.get("pixel", marker, &target, Some(order))
+            }
+            _ => self.wrong(marker),
+        }
+    }
+
+    /// An order that is new, or (a third) one that was reported already.
+    fn order(&mut self) -> String {
+        if !self.orders.is_empty() && self.dice.below(3) == 0 {
+            return self.dice.pick(&self.orders).clone();
+        }
+        self.orders_made += 1;
+        let order = format!("L{}-{}", self.thread, self.orders_made);
+        if self.orders.len() >= REMEMBERED {
+            self.orders.swap_remove(0);
+        }
+        self.orders.push(order.clone());
+        order
+    }
+
+    /// `&click_id=…` of an earlier click, for most.
+    fn click(&mut self) -> String {
+        if self.clicks.is_empty() || self.dice.below(4) == 0 {
+            return String::new();
+        }
+        format!("&click_id={}", self.dice.pick(&self.clicks))
+    }
+
+    fn call(&mut self, marker: String, order: String) -> Request {
+        let body = format!(
+            "order_id={order}&client_event_id={marker}&amount={}&currency=EUR{}",
+            amount(&order),
+            self.click()
         );
-        let request = self.request("POST", "/v1/conversions", &fields, &body);
-        let mut line = Line {
-            marker,
-            kind: "conversion",
-            outcome: "sent",
-            attempts: 0,
-            micros: cents * 10_000,
-            ids: vec![],
-        };
-        loop {
-            line.attempts += 1;
-            let Some(reply) = self.ask(&request, &line) else { return };
-            match reply {
-                Ok(reply) if reply.status == 200 => {
-                    let id = reply.json()["event_id"].as_str().map(str::to_owned);
-                    line.ids.push(id.expect("an acknowledged conversion has an event id"));
-                    line.outcome = "acknowledged";
-                }
-                Ok(reply) if reply.status < 500 => {
-                    // Once anything is unknown it may be counted, whatever a later answer says.
-                    line.outcome = if line.attempts == 1 { "refused" } else { "unknown" };
-                }
-                // The server may have stored what it could not promise.
-                Ok(_) | Err(_) => line.outcome = "unknown",
-            }
-            self.record.write(&line);
-            if line.outcome != "unknown" || self.dice.below(2) == 0 {
-                return;
+        let token = self.target.token.clone();
+        self.post(marker, order, &token, &body)
+    }
+
+    /// A report that must be refused, whose order may nevertheless be known by others.
+    fn wrong(&mut self, marker: String) -> Request {
+        let order = format!("W{marker}").to_uppercase();
+        let token = self.target.token.clone();
+        let good = format!("order_id={order}&client_event_id={marker}&amount=1.00");
+        match self.dice.below(4) {
+            0 => self.post(marker, order, "not-the-token", &good),
+            1 => self.post(marker, order, &token, &good.replace("1.00", "1,0,0")),
+            2 => self.post(marker, order, &token, &(good + "&currency=ZZZ")),
+            _ => {
+                let target = format!("/p/no-such-program.gif?{good}");
+                self.get("pixel", marker, &target, Some(order))
             }
         }
     }
 
-    fn request(&self, method: &str, target: &str, fields: &str, body: &str) -> Vec<u8> {
-        let host = self.target.address;
-        let length = body.len();
-        let head = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) \
-             Gecko/20100101 Firefox/140.0\r\nAccept-Language: en\r\n{fields}Content-Length: {length}\r\n\r\n{body}"
+    fn get(
+        &self,
+        kind: &'static str,
+        marker: String,
+        target: &str,
+        order: Option<String>,
+    ) -> Request {
+        let bytes = format!(
+            "GET {target} HTTP/1.1\r\nHost: {}\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:146.0) \
+             Gecko/20100101 Firefox/146.0\r\nAccept: */*\r\n\r\n",
+            self.target.address
         );
-        head.into_bytes()
+        Request { marker, kind, order, bytes: bytes.into_bytes() }
     }
 
-    /// Sends one request as soon as there is a connection, its line in the record before it. None: the end came first.
-    fn ask(&mut self, request: &[u8], line: &Line) -> Option<io::Result<Reply>> {
-        let mut stream = loop {
-            if let Some(stream) = self.stream.take() {
-                break stream;
-            }
-            match TcpStream::connect_timeout(&self.target.address, SILENCE_MAX) {
-                Ok(stream) => {
-                    stream.set_read_timeout(Some(SILENCE_MAX)).expect("limit the silence");
-                    stream.set_nodelay(true).expect("send at once");
-                    self.stream = Some(BufReader::new(stream));
+    fn post(&self, marker: String, order: String, token: &str, body: &str) -> Request {
+        let bytes = format!(
+            "POST /v1/conversions HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nContent-Type: \
+             application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            self.target.address,
+            body.len()
+        );
+        Request { marker, kind: "conversion", order: Some(order), bytes: bytes.into_bytes() }
+    }
+
+    fn outcome(&mut self, request: Request, reply: io::Result<Reply>) {
+        let marker = &request.marker;
+        match reply {
+            Ok(reply) if reply.status < 400 => {
+                let event = reply.header("sillage-event").unwrap_or("none");
+                self.record.add(&["acknowledged", marker, event]);
+                self.tally.acknowledged += 1;
+                let click = reply.header("location").and_then(|to| http::field(to, "sl_click"));
+                if let Some(click) = click {
+                    if self.clicks.len() >= REMEMBERED {
+                        self.clicks.swap_remove(0);
+                    }
+                    self.clicks.push(click);
                 }
-                Err(_) if self.stop.load(Ordering::Relaxed) => return None,
-                Err(_) => thread::sleep(RECONNECT_AFTER),
             }
-        };
-        self.record.write(&Line {
-            outcome: "sent",
-            ids: line.ids.clone(),
-            marker: line.marker.clone(),
-            ..*line
-        });
-        let reply =
-            stream.get_mut().write_all(request).and_then(|()| http::read_reply(&mut stream, false));
-        if let Ok(reply) = &reply {
-            self.answered.fetch_add(1, Ordering::Relaxed);
-            if reply.header("connection") != Some("close") {
-                self.stream = Some(stream);
+            Ok(reply) if reply.status < 500 => {
+                self.record.add(&["refused", marker, &reply.status.to_string()]);
+                self.tally.refused += 1;
+            }
+            nothing => {
+                let why = nothing
+                    .map_or_else(|error| error.to_string(), |reply| reply.status.to_string());
+                self.record.add(&["unknown", marker, &why.replace(['\t', '\n'], " ")]);
+                self.tally.unknown += 1;
+                self.again.extend(request.order.filter(|order| order.starts_with('L')));
             }
         }
-        Some(reply)
     }
+}
+
+/// The same order has the same amount, whoever reports it.
+fn amount(order: &str) -> String {
+    format!("{}.{:02}", cents(order) / 100, cents(order) % 100)
+}
+
+fn cents(order: &str) -> u32 {
+    1_000 + order.bytes().map(u32::from).fold(0, |sum, byte| sum * 7 % 9_000 + byte)
 }
