@@ -120,7 +120,8 @@ impl Shop {
         format!("http://{SHOP}:{}", self.address.port())
     }
 
-    /// The blog's page with this link, its query and further markup parameters (`mode=prefetch`).
+    /// The blog's page with this link and its query; `mode=prefetch` has the browser fetch the link ahead,
+    /// `mode=impression` shows its image.
     #[must_use]
     pub fn blog(&self, link: &str, parameters: &[(&str, &str)]) -> String {
         let all = [&[("link", link)], parameters].concat();
@@ -299,6 +300,10 @@ fn blog_page(edge: &Edge, target: &str) -> String {
     let address = address.trim_end_matches('?').replace('&', "&amp;");
     let ahead = match field(target, "mode").as_deref() {
         Some("prefetch") => format!("<link rel=\"prefetch\" href=\"{address}\">"),
+        Some("impression") => {
+            let image = address.replace("/c/", "/i/").replace("?", ".gif?");
+            format!("<img src=\"{image}\">")
+        }
         _ => String::new(),
     };
     page("Review", &format!("{ahead}<a id=\"go\" href=\"{address}\">To the shop</a>"), "")

@@ -1,5 +1,6 @@
 //! Blog page, click, landing page with the tag, order page, pixel and server: one order, credited once.
 
+use serde_json::json;
 use tests::browser::{Browser, Cookie, ThirdPartyCookies};
 use tests::shop::SHOP;
 
@@ -101,6 +102,12 @@ fn the_click_id_leaves_the_address_bar_and_stays_with_the_shops_server() {
     assert_eq!(click_id.len(), 75, "{click_id}");
     assert_eq!(browser.run("return sillage.click_id"), *click_id, "the tag has it in memory");
     assert_eq!(browser.run("return localStorage.length + sessionStorage.length"), 0);
+    // A form field that the page fills from the tag, for a shop whose server keeps no session.
+    let field = browser.run("return sillage.click_id");
+    let order =
+        json!({ "order_id": "1001", "amount": "49.90", "currency": "EUR", "click_id": field });
+    assert_eq!(site.edge("shop").report(&order).json()["click"], "valid");
+    assert_eq!(site.outcome("1001", 1), Outcome::credited("blog"));
 }
 
 #[test]
