@@ -32,7 +32,8 @@ const BANNED: [(&str, &str); 3] = [
 ];
 
 /// Crates that stand in the tree in several versions, and why that is borne. One that no longer does is a finding too.
-const DUPLICATES: [(&str, &str); 5] = [
+const DUPLICATES: [(&str, &str); 6] = [
+    ("base64", "the metrics exporter is a version behind the demo's HTTP client"),
     ("getrandom", "proptest's and tempfile's random numbers are a version behind ours; tests only"),
     ("hashbrown", "fjall, the metrics exporter and indexmap each pin another one"),
     ("rand", "proptest is a version behind the metrics exporter; tests only"),
