@@ -4,7 +4,7 @@ use serde_json::json;
 use tests::browser::{Browser, Cookie, ThirdPartyCookies};
 use tests::shop::SHOP;
 
-use crate::site::{FIRST_PARTY, Outcome, Site, THIRD_PARTY, outcome};
+use crate::site::{FIRST_PARTY, Outcome, Site, THIRD_PARTY};
 
 /// From the blog to the shop; the blog asked for consent itself and says so in its link, or says nothing.
 fn land(site: &Site, browser: &Browser, parameters: &[(&str, &str)]) {
@@ -20,8 +20,7 @@ fn cookies_of(browser: &Browser, host: &str) -> Vec<Cookie> {
 
 /// Both reports of an order by one customer end in one decision that credits the blog once, with the whole amount.
 fn assert_credited_once(site: &Site, order: &str) {
-    let decision = site.decision(order, 2);
-    assert_eq!(outcome(&decision), Outcome::credited("blog"), "{decision}");
+    let decision = site.becomes(order, 2, Outcome::credited("blog"));
     let credits = decision["credits"].as_array().expect("credits");
     assert_eq!(credits.len(), 1, "{decision}");
     assert_eq!(credits[0]["amount"], 49_900_000, "{decision}");
@@ -69,7 +68,7 @@ fn under_a_site_of_its_own_the_click_id_alone_attributes() {
         let order = site.shop.order("1002", "pixel,server", &[("forget", "1")]);
         browser.open(&order);
         browser.wait("return window.pixeled");
-        assert_eq!(site.outcome("1002", 1), Outcome::NOBODY, "{cookies:?}");
+        site.becomes("1002", 1, Outcome::NOBODY);
     }
 }
 
@@ -87,8 +86,7 @@ fn the_tag_reports_an_order_with_the_id_that_a_retry_repeats() {
         "var order = arguments[0] || window.converted.order; return sillage.conversion(order).then(function () { return order; })",
     );
     assert_eq!(again["client_event_id"], id, "a retry sends the same id");
-    let decision = site.decision("1001", 2);
-    assert_eq!(outcome(&decision), Outcome::credited("blog"), "{decision}");
+    site.becomes("1001", 2, Outcome::credited("blog"));
 }
 
 #[test]
@@ -107,7 +105,7 @@ fn the_click_id_leaves_the_address_bar_and_stays_with_the_shops_server() {
     let order =
         json!({ "order_id": "1001", "amount": "49.90", "currency": "EUR", "click_id": field });
     assert_eq!(site.edge("shop").report(&order).json()["click"], "valid");
-    assert_eq!(site.outcome("1001", 1), Outcome::credited("blog"));
+    site.becomes("1001", 1, Outcome::credited("blog"));
 }
 
 #[test]

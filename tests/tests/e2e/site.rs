@@ -1,7 +1,10 @@
 //! A shop with its program, a partner's blog and a server, wired to one another.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use tests::WAIT_MAX;
 use tests::http::{Reply, query};
 use tests::server::{Server, Setup};
 use tests::shop::{Edge, SHOP, Shop};
@@ -29,7 +32,10 @@ const PROGRAMS: [(&str, &str, &str); 4] = [
     ("firm", "require_click_id", "consent = { gpc_wins = true }"),
 ];
 
-/// What became of an order.
+/// Longer than the engine puts a decision off: an order that changed is decided at most once a second.
+const PUT_OFF: Duration = Duration::from_millis(1_500);
+
+/// What becomes of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// The credited partner.
@@ -41,15 +47,51 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    pub(crate) const NOBODY: Self = Self { winner: None, code: 201, candidates: 0 };
+
     pub(crate) fn credited(partner: &str) -> Self {
         Self { winner: Some(partner.to_owned()), code: 0, candidates: 1 }
     }
 
-    pub(crate) fn refused(code: u64) -> Self {
+    pub(crate) const fn refused(code: u64) -> Self {
         Self { winner: None, code, candidates: 1 }
     }
 
-    pub(crate) const NOBODY: Self = Self { winner: None, code: 201, candidates: 0 };
+    fn of(decision: &Value) -> Self {
+        let candidates = decision["trace"]["candidates"].as_array().map_or(&[][..], Vec::as_slice);
+        let code = candidates.first().map_or(&decision["code"], |candidate| &candidate["code"]);
+        Self {
+            winner: decision["winner"].as_str().map(str::to_owned),
+            code: code.as_u64().unwrap_or(u64::MAX),
+            candidates: candidates.len(),
+        }
+    }
+}
+
+/// An order and what is expected of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Expected {
+    pub(crate) program: &'static str,
+    pub(crate) order: String,
+    pub(crate) reports: u64,
+    pub(crate) outcome: Outcome,
+}
+
+impl Expected {
+    fn decision(&self, server: &Server) -> Value {
+        server.decision(self.program, &self.order).unwrap_or_default()
+    }
+
+    fn differs(&self, decision: &Value) -> Option<String> {
+        let Self { order, outcome, .. } = self;
+        let reports = decision["version"]["members"].as_u64().unwrap_or_default();
+        if reports != self.reports {
+            return Some(format!("{order}: {reports} reports, expected {}", self.reports));
+        }
+        let found = Outcome::of(decision);
+        let text = || format!("{order}: found {found:?}, expected {outcome:?}: {decision}");
+        (found != *outcome).then(text)
+    }
 }
 
 /// Server and shop, for one test.
@@ -82,16 +124,45 @@ impl Site {
         }
     }
 
-    /// What was decided on an order that so many reports are known of.
-    pub(crate) fn decision(&self, order: &str, reports: u64) -> Value {
-        self.decision_in("shop", order, reports)
+    /// Waits until orders have become what is expected, and holds that they stay so for longer than a decision is put
+    /// off. Answers with the last decisions, and with what differs.
+    pub(crate) fn settle(&self, expected: &[Expected]) -> (Vec<Value>, Vec<String>) {
+        let start = Instant::now();
+        let mut right_since = None;
+        loop {
+            let decisions: Vec<Value> =
+                expected.iter().map(|order| order.decision(&self.server)).collect();
+            let pairs = expected.iter().zip(&decisions);
+            let wrong: Vec<String> = pairs.filter_map(|(e, found)| e.differs(found)).collect();
+            let right = *right_since.get_or_insert_with(Instant::now);
+            if !wrong.is_empty() {
+                right_since = None;
+            }
+            let settled = wrong.is_empty() && right.elapsed() >= PUT_OFF;
+            if settled || start.elapsed() > WAIT_MAX {
+                return (decisions, wrong);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until an order of the shop, known by so many reports, has become what is expected; its decision.
+    pub(crate) fn becomes(&self, order: &str, reports: u64, outcome: Outcome) -> Value {
+        self.becomes_in("shop", order, reports, outcome)
     }
 
     /// The same in another program.
-    pub(crate) fn decision_in(&self, program: &str, order: &str, reports: u64) -> Value {
-        self.server.decision(program, order, |decision| {
-            decision["version"]["members"].as_u64() == Some(reports)
-        })
+    pub(crate) fn becomes_in(
+        &self,
+        program: &'static str,
+        order: &str,
+        reports: u64,
+        outcome: Outcome,
+    ) -> Value {
+        let expected = Expected { program, order: order.to_owned(), reports, outcome };
+        let (mut decisions, wrong) = self.settle(&[expected]);
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        decisions.remove(0)
     }
 
     /// Asks the edge as a person's browser does, which sends these cookies too.
@@ -135,29 +206,13 @@ impl Site {
         self.server.call("POST", FIRST_PARTY, "/v1/clicks", &headers, body.as_bytes())
     }
 
-    /// What became of an order.
-    pub(crate) fn outcome(&self, order: &str, reports: u64) -> Outcome {
-        outcome(&self.decision(order, reports))
-    }
-
-    /// Clicks that the edge took, those of machines and prefetches apart.
+    /// Events of this kind that the edge took.
     pub(crate) fn accepted(&self, kind: &str) -> u64 {
         let label = format!("kind=\"{kind}\"");
         let count = self.server.metric("edge_events_accepted_total", &label);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
         let count = count as u64;
         count
-    }
-}
-
-/// What became of an order, from its decision.
-pub(crate) fn outcome(decision: &Value) -> Outcome {
-    let candidates = decision["trace"]["candidates"].as_array().map_or(&[][..], Vec::as_slice);
-    let code = candidates.first().map_or(&decision["code"], |candidate| &candidate["code"]);
-    Outcome {
-        winner: decision["winner"].as_str().map(str::to_owned),
-        code: code.as_u64().expect("a code"),
-        candidates: candidates.len(),
     }
 }
 

@@ -5,7 +5,7 @@ use tests::http::field;
 use tests::shop::SHOP;
 use tests::wait_for;
 
-use crate::site::{BROWSER_AGENT, FIRST_PARTY, Outcome, Site, kept, outcome};
+use crate::site::{BROWSER_AGENT, FIRST_PARTY, Outcome, Site, kept};
 
 #[test]
 fn head_is_redirected_and_is_no_click() {
@@ -39,13 +39,12 @@ fn a_prefetched_click_counts_once_its_page_is_shown_and_not_before() {
     let visitor = cookies.split("; ").find(|pair| pair.contains("sl_v=")).expect("a visitor");
     let order = "/p/lenient.gif?order_id=1001&amount=49.90&currency=EUR";
     assert_eq!(site.visit(order, &[], visitor).status, 200);
-    let decision = site.decision_in("lenient", "1001", 1);
-    assert_eq!(outcome(&decision), Outcome::NOBODY, "{decision}");
+    site.becomes_in("lenient", "1001", 1, Outcome::NOBODY);
 
     let told = site.land("lenient", &click_id, "", "");
     assert_eq!(told.status, 202, "{}", told.text());
-    let revised = site.server.decision("lenient", "1001", |decision| !decision["winner"].is_null());
-    assert_eq!(outcome(&revised), Outcome::credited("blog"), "{revised}");
+    // The order is decided again by what is known now.
+    site.becomes_in("lenient", "1001", 1, Outcome::credited("blog"));
 }
 
 #[test]
@@ -68,6 +67,5 @@ fn a_link_that_the_browser_prefetches_is_no_click_until_it_is_followed() {
     browser.click("#go");
     browser.wait("return document.title == 'Shop' && window.tagged");
     browser.open(&site.shop.order("1001", "server", &[]));
-    let decision = site.decision("1001", 1);
-    assert_eq!(outcome(&decision), Outcome::credited("blog"), "{decision}");
+    site.becomes("1001", 1, Outcome::credited("blog"));
 }
