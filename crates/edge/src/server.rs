@@ -16,6 +16,7 @@ use eventlog::Class;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
 use socket2::{Domain, Protocol, Socket, Type};
+use telemetry::Pulse;
 use telemetry::task::{self, Thread};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -48,6 +49,7 @@ pub struct Edge {
     shared: Arc<Shared>,
     addresses: Vec<SocketAddr>,
     threads: Vec<Thread<Result<(), Error>>>,
+    pulses: Vec<Pulse>,
     stop: watch::Sender<bool>,
 }
 
@@ -98,19 +100,27 @@ impl Edge {
         let shared = Arc::new(Shared::new(config, deps, days));
         let lanes = announce(&shared, cores, known_lanes)?;
         let (stop, stopped) = watch::channel(false);
-        let mut threads = Vec::new();
+        let (mut threads, mut pulses) = (Vec::new(), Vec::new());
         for (core, (listeners, lane)) in sockets.into_iter().zip(lanes).enumerate() {
             let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
-            let run = move || run_core(shared, core, lane, listeners, stopped);
+            let pulse = Pulse::new("edge");
+            pulses.push(pulse.clone());
+            let run = move || run_core((core, pulse), shared, lane, listeners, stopped);
             threads.push(task::thread(format!("edge-{core}"), run).map_err(Error::Thread)?);
         }
-        Ok(Self { shared, addresses, threads, stop })
+        Ok(Self { shared, addresses, threads, pulses, stop })
     }
 
     /// The addresses that it listens on, with the ports that were chosen.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The heartbeats of the cores' event loops.
+    #[must_use]
+    pub fn pulses(&self) -> &[Pulse] {
+        &self.pulses
     }
 
     /// Uses these keys from now on.
@@ -180,8 +190,8 @@ fn announce(
 }
 
 fn run_core(
+    (number, pulse): (usize, Pulse),
     shared: Arc<Shared>,
-    number: usize,
     lane: LaneId,
     listeners: Vec<std::net::TcpListener>,
     stopped: watch::Receiver<bool>,
@@ -191,7 +201,7 @@ fn run_core(
         .build()
         .map_err(|source| Error::Runtime { core: number, source })?;
     let core = Rc::new(Core::new(shared, lane));
-    LocalSet::new().block_on(&runtime, serve(core, listeners, stopped))
+    LocalSet::new().block_on(&runtime, serve(core, pulse, listeners, stopped))
 }
 
 /// The connections of a core, by place.
@@ -199,6 +209,7 @@ type Open = Rc<RefCell<Vec<Option<Rc<Connection>>>>>;
 
 struct Server {
     core: Rc<Core>,
+    pulse: Pulse,
     http: http1::Builder,
     open: Open,
     free: RefCell<Vec<usize>>,
@@ -209,6 +220,7 @@ struct Server {
 
 async fn serve(
     core: Rc<Core>,
+    pulse: Pulse,
     listeners: Vec<std::net::TcpListener>,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(), Error> {
@@ -220,6 +232,7 @@ async fn serve(
         .keep_alive(true);
     let server = Rc::new(Server {
         core,
+        pulse,
         http,
         open: Open::default(),
         free: RefCell::default(),
@@ -327,6 +340,7 @@ impl Server {
 
     /// Four times a second: deadlines, measurements, and once a second what can wait.
     async fn tick(&self) {
+        self.pulse.beat();
         let core = &self.core;
         let shared = &core.shared;
         let tick = core.tick.get() + 1;

@@ -100,6 +100,7 @@ impl Node {
             task::thread("doubt", move || declare_doubt(&known, &reader, &*journal, &*clock))?;
         let draining = Draining::default();
         let admin = Self::admin(&log, &loss, stages.view(), (recorder, draining.clone()));
+        let admin = edge.pulses().iter().cloned().fold(admin, Admin::watch);
         let admin = admin.serve(config.admin.listen)?;
         Ok(Self { config, draining, admin, edge, doubt, stages, loss, catalog, log })
     }

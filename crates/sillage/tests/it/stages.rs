@@ -83,11 +83,15 @@ fn a_click_and_an_order_become_a_decision_that_outlives_the_node_and_its_state()
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("lea") && out.contains("bit for bit"), "{out}");
 
-    let before = records(&place, "conversions.attributed");
-    let (code, out, err) = place.said(&["rebuild"]);
-    assert_eq!(code, 0, "{err}");
-    assert!(out.contains("2 reports") && out.contains("2 orders"), "{out}");
-    assert_eq!(records(&place, "conversions.attributed"), before, "nothing is said again");
+    // A revision that was due when the node stopped may be said by the first one.
+    let rebuild = || {
+        let (code, out, err) = place.said(&["rebuild"]);
+        assert_eq!(code, 0, "{err}");
+        assert!(out.contains("2 reports") && out.contains("2 orders"), "{out}");
+        records(&place, "conversions.attributed")
+    };
+    let before = rebuild();
+    assert!(rebuild() == before, "nothing is said again");
 
     let node = Node::start(&place, "serve");
     assert_eq!(decision(&node, "BX-1"), won);
