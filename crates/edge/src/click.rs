@@ -1,7 +1,9 @@
 //! `GET|HEAD /c/{link}`: the click redirect. Never waits for anything.
 
+use bytes::BytesMut;
 use catalog::{LinkRef, Unavailable};
 use event::body::EventType;
+use event::private::SEAL_ROOM;
 use event::token::Claim;
 use event::{ClickId, Code, Consent, Flag, VisitorId, VisitorTag};
 use eventlog::Class;
@@ -43,7 +45,7 @@ fn no_catalog() -> Reply {
 
 fn unknown(core: &Core, head: &Head) -> Reply {
     let mut reply = match &core.shared.config.unknown_link_url {
-        Some(url) => redirect(url.as_str().as_bytes().to_vec(), None),
+        Some(url) => redirect(core, None, |out| out.extend_from_slice(url.as_str().as_bytes())),
         None => response::text(StatusCode::NOT_FOUND, "There is no such link.\n"),
     };
     if head.method == Method::HEAD {
@@ -79,8 +81,12 @@ pub(crate) fn refuse_unknown(
 }
 
 /// A 302. The location is made of encoded parts; should it hold a byte that no header may carry, the answer is 404.
-fn redirect(location: Vec<u8>, policy: Option<&'static str>) -> Reply {
-    let Ok(location) = HeaderValue::from_maybe_shared(bytes::Bytes::from(location)) else {
+fn redirect(
+    core: &Core,
+    policy: Option<&'static str>,
+    location: impl FnOnce(&mut BytesMut),
+) -> Reply {
+    let Some(location) = core.header_value(location) else {
         return response::no_store(StatusCode::NOT_FOUND);
     };
     let mut reply = response::empty(StatusCode::FOUND);
@@ -135,13 +141,18 @@ impl Click<'_> {
         let keys = self.core.keys();
         self.core.shared.metrics.accepted(Kind::Head, 1);
         let target = self.target(None);
-        let location = if self.link.unavailable(self.head.received_at).is_some() {
-            target.fallback()
-        } else {
-            let deep = deep_link(&keys, self.link, self.parameters, self.head.received_at);
-            target.location(deep.ok().flatten().as_ref())
-        };
-        redirect(location, self.policy())
+        if self.link.unavailable(self.head.received_at).is_some() {
+            return self.fallback();
+        }
+        let deep = deep_link(&keys, self.link, self.parameters, self.head.received_at);
+        let deep = deep.ok().flatten();
+        redirect(self.core, self.policy(), |out| target.location(deep.as_ref(), out))
+    }
+
+    /// The answer of a link that is not available: its fallback as stored, without click id.
+    fn fallback(&self) -> Reply {
+        let fallback = self.link.fallback().as_bytes();
+        redirect(self.core, self.policy(), |out| out.extend_from_slice(fallback))
     }
 
     fn get(&self) -> Reply {
@@ -172,11 +183,10 @@ impl Click<'_> {
         let id = core.mint(now);
         let click_id = self.click_id(&keys, verdict, known, id, unavailable.is_none());
         let target = self.target(click_id.as_ref());
-        let location = match unavailable {
-            Some(_) => target.fallback(),
-            None => target.location(deep.as_ref()),
+        let mut reply = match unavailable {
+            Some(_) => self.fallback(),
+            None => redirect(core, self.policy(), |out| target.location(deep.as_ref(), out)),
         };
-        let mut reply = redirect(location, self.policy());
         if let Some(click_id) = &click_id
             && !self.visit.is_stuffing()
             && (cookies.is_empty() || cookies.room_for(link.program()))
@@ -185,7 +195,7 @@ impl Click<'_> {
         }
         let choice = parameters.consent.and_then(consent::choice);
         if choice == Some(Consent::Denied) && !cookies.is_empty() && !self.link.is_exempt() {
-            cookie::expire(reply.headers_mut(), link.program()); // or an older grant would speak again
+            cookie::expire(core, reply.headers_mut(), link.program()); // or an older grant would speak again
         }
         let deep_link_host = deep.as_ref().and_then(|url| url.host_str());
         let recorded = self.record(id, flags, verdict, known.tag, deep_link_host);
@@ -270,13 +280,15 @@ impl Click<'_> {
                     let issued = self.head.received_at;
                     let cookie = VisitorCookie { id, issued, consent: verdict.state };
                     if let Some(value) = keys.cookies.write(&cookie, issued) {
-                        cookie::set(headers, program, cookie::Name::Visitor, &value);
+                        cookie::set(self.core, headers, program, cookie::Name::Visitor, &value);
                     }
                 }
-                cookie::set(headers, program, cookie::Name::Click, click_id.as_str());
+                let text = click_id.as_str().as_bytes();
+                cookie::set(self.core, headers, program, cookie::Name::Click, text);
             }
             Effect::ExemptOnly => {
-                cookie::set(headers, program, cookie::Name::ExemptClick, click_id.as_str());
+                let text = click_id.as_str().as_bytes();
+                cookie::set(self.core, headers, program, cookie::Name::ExemptClick, text);
             }
             Effect::ClickIdOnly | Effect::CountOnly => {}
         }
@@ -312,7 +324,7 @@ impl Click<'_> {
             agent: self.visit.agent,
             referrer: self.visit.referrer.as_deref(),
             address_hash,
-            private: day.map(|day| (day, &**block)),
+            private: day.zip(block.get(SEAL_ROOM..)),
         };
         let recorded = event.enqueue(core, Class::Click);
         let metrics = &core.shared.metrics;

@@ -1,14 +1,17 @@
 //! Our three cookies: visitor, last click of a program, click of an exempt journey. Read tolerantly, set rarely.
 
 use blake3::derive_key;
+use bytes::BytesMut;
 use catalog::ProgramRef;
 use catalog::program::ThirdParty;
 use data_encoding::BASE64URL_NOPAD;
 use event::keys::{KeyId, KeySet};
 use event::{Consent, Millis, VisitorId};
-use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use http::header::{COOKIE, HeaderMap, SET_COOKIE};
 use smallvec::SmallVec;
 use subtle::ConstantTimeEq;
+
+use crate::core::Core;
 
 /// Most programs whose cookies one browser keeps; a ninth gets none.
 pub(crate) const PROGRAMS_MAX: usize = 8;
@@ -19,6 +22,9 @@ const HOST: &str = "__Host-";
 const SECURE: &str = "__Secure-";
 const PAYLOAD_BYTES: usize = 21;
 const MAC_BYTES: usize = 12;
+
+/// The value of a visitor cookie: ASCII.
+pub(crate) type CookieText = SmallVec<[u8; 64]>;
 
 /// What the visitor cookie says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +72,7 @@ impl CookieKeys {
     }
 
     /// The value of the cookie.
-    pub(crate) fn write(&self, cookie: &VisitorCookie, now: Millis) -> Option<String> {
+    pub(crate) fn write(&self, cookie: &VisitorCookie, now: Millis) -> Option<CookieText> {
         let key = self.set.signing(now)?.id;
         let mut payload = [0; PAYLOAD_BYTES];
         let seconds = u32::try_from(cookie.issued.0.div_euclid(1000)).unwrap_or(0).to_be_bytes();
@@ -80,14 +86,14 @@ impl CookieKeys {
         for (place, byte) in payload.iter_mut().zip(parts) {
             *place = *byte;
         }
-        let mut value = String::with_capacity(56);
-        value.push_str("v1.");
-        value.push_str(itoa::Buffer::new().format(key.0));
-        value.push('.');
-        BASE64URL_NOPAD.encode_append(&payload, &mut value);
-        let mac = self.mac_of(key, value.as_bytes())?;
-        value.push('.');
-        BASE64URL_NOPAD.encode_append(&mac, &mut value);
+        let mut value = CookieText::new();
+        value.extend_from_slice(b"v1.");
+        value.extend_from_slice(itoa::Buffer::new().format(key.0).as_bytes());
+        value.push(b'.');
+        encode_append(&payload, &mut value);
+        let mac = self.mac_of(key, &value)?;
+        value.push(b'.');
+        encode_append(&mac, &mut value);
         Some(value)
     }
 
@@ -114,6 +120,14 @@ impl CookieKeys {
         };
         let issued = Millis(i64::from(u32::from_be_bytes(*seconds)) * 1000);
         Some(VisitorCookie { id: VisitorId(*id), issued, consent })
+    }
+}
+
+fn encode_append(bytes: &[u8], out: &mut CookieText) {
+    let start = out.len();
+    out.resize(start + BASE64URL_NOPAD.encode_len(bytes.len()), 0);
+    if let Some(place) = out.get_mut(start..) {
+        BASE64URL_NOPAD.encode_mut(bytes, place);
     }
 }
 
@@ -259,9 +273,20 @@ pub(crate) fn max_age_seconds(program: ProgramRef<'_>) -> i64 {
 }
 
 /// Adds a `Set-Cookie`. An empty value expires the cookie.
-pub(crate) fn set(headers: &mut HeaderMap, program: ProgramRef<'_>, name: Name, value: &str) {
+pub(crate) fn set(
+    core: &Core,
+    headers: &mut HeaderMap,
+    program: ProgramRef<'_>,
+    name: Name,
+    value: &[u8],
+) {
+    if let Some(line) = core.header_value(|line| write(line, program, name, value)) {
+        headers.append(SET_COOKIE, line);
+    }
+}
+
+fn write(line: &mut BytesMut, program: ProgramRef<'_>, name: Name, value: &[u8]) {
     let settings = &program.body().cookie;
-    let mut line = Vec::with_capacity(256);
     line.extend_from_slice(prefix(program).as_bytes());
     match name {
         Name::Visitor => line.extend_from_slice(b"sl_v"),
@@ -271,30 +296,27 @@ pub(crate) fn set(headers: &mut HeaderMap, program: ProgramRef<'_>, name: Name, 
     if name != Name::Visitor {
         line.extend_from_slice(program.name().as_str().as_bytes());
     }
-    line.push(b'=');
-    line.extend_from_slice(value.as_bytes());
+    line.extend_from_slice(b"=");
+    line.extend_from_slice(value);
     line.extend_from_slice(b"; Max-Age=");
     let seconds = if value.is_empty() { 0 } else { max_age_seconds(program) };
     line.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
     line.extend_from_slice(b"; Path=/; Secure; HttpOnly; SameSite=");
     line.extend_from_slice(match settings.third_party {
-        ThirdParty::Off => b"Lax",
+        ThirdParty::Off => b"Lax".as_slice(),
         ThirdParty::Unpartitioned => b"None",
     });
     if let Some(domain) = &settings.domain {
         line.extend_from_slice(b"; Domain=");
         line.extend_from_slice(domain.as_bytes());
     }
-    if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(line)) {
-        headers.append(SET_COOKIE, value);
-    }
 }
 
 /// Expires what rests on consent: the answer to a withdrawal. The cookie of an exempt journey does not rest on it and
 /// stays, since no refusal changes such a journey.
-pub(crate) fn expire(headers: &mut HeaderMap, program: ProgramRef<'_>) {
+pub(crate) fn expire(core: &Core, headers: &mut HeaderMap, program: ProgramRef<'_>) {
     for name in [Name::Visitor, Name::Click] {
-        set(headers, program, name, "");
+        set(core, headers, program, name, b"");
     }
 }
 

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use catalog::Snapshot;
 use event::body::{EventType, LossReason, Rejected};
 use event::topic::KeyHash;
 use event::{Body, Clock, Code, Envelope, EventId, LaneId, Millis, ProgramName, Topic};
 use eventlog::{Class, Header, Record};
+use http::header::HeaderValue;
 
 use crate::config::Config;
 use crate::days::{Today, day_of};
@@ -27,6 +28,10 @@ use crate::response::Recorded;
 pub(crate) const REJECTED_PER_SECOND_MAX: u64 = 1000;
 /// Bytes of a refused request that are kept in its event.
 const SENT_BYTES_MAX: usize = 4096;
+/// Room for one value of a header; longer ones find room of their own.
+const VALUE_BYTES: usize = 512;
+/// Bytes that are allocated at once for the values of headers.
+const VALUES_BYTES: usize = 8192;
 /// Bytes of the message of a refusal.
 const MESSAGE_BYTES_MAX: usize = 512;
 
@@ -94,6 +99,8 @@ pub(crate) struct Core {
     today: RefCell<Option<Rc<Today>>>,
     /// Where a private block is written and sealed.
     pub block: RefCell<Vec<u8>>,
+    /// Where the values of headers are written, many answers to one allocation.
+    values: RefCell<BytesMut>,
     /// Ticks of the housekeeping, the coarse clock of deadlines. Never 0.
     pub tick: Rc<Cell<u32>>,
     pub tags: RefCell<crate::tag::Tags>,
@@ -133,6 +140,7 @@ impl Core {
             addresses: RefCell::default(),
             today: RefCell::default(),
             block: RefCell::default(),
+            values: RefCell::default(),
             tick: Rc::new(Cell::new(1)),
             tags: RefCell::default(),
         }
@@ -166,6 +174,16 @@ impl Core {
                 fresh
             }
         }
+    }
+
+    /// A header's value, written by `write`; [`None`] if it holds a byte that no header may carry.
+    pub(crate) fn header_value(&self, write: impl FnOnce(&mut BytesMut)) -> Option<HeaderValue> {
+        let mut values = self.values.borrow_mut();
+        if values.capacity() < VALUE_BYTES {
+            values.reserve(VALUES_BYTES);
+        }
+        write(&mut values);
+        HeaderValue::from_maybe_shared(values.split().freeze()).ok()
     }
 
     /// Whether an address is on the operator's list of data centers.

@@ -48,7 +48,8 @@ pub(crate) struct Running {
     pub clock: SteppedClock,
     pub catalog: Arc<Handle>,
     pub address: SocketAddr,
-    folder: tempfile::TempDir,
+    /// Removed with everything in it at the end.
+    _folder: tempfile::TempDir,
 }
 
 /// What starts an edge, to be changed before.
@@ -105,7 +106,7 @@ impl Starting {
         };
         let edge = Edge::start(self.config, folder.path(), deps, &|_| false).unwrap();
         let address = edge.addresses()[0];
-        Running { edge: Some(edge), log, clock, catalog, address, folder }
+        Running { edge: Some(edge), log, clock, catalog, address, _folder: folder }
     }
 }
 
@@ -235,11 +236,6 @@ impl Running {
             assert!(started.elapsed() < Duration::from_secs(10), "{} of {least}", events.len());
             std::thread::sleep(Duration::from_millis(1));
         }
-    }
-
-    /// The day keys' file and everything else of this edge.
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        self.folder.path()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use catalog::program::ThirdParty;
 use event::body::EventType;
+use event::private::SEAL_ROOM;
 use event::{Flag, VisitorId, VisitorTag};
 use eventlog::Class;
 use http::{Method, StatusCode};
@@ -73,7 +74,7 @@ pub(crate) fn impression(core: &Core, head: &Head, name: &str) -> Reply {
                 keys.cookies.write(&VisitorCookie { id, issued: now, consent: verdict.state }, now)
             });
             if let Some(value) = value {
-                cookie::set(reply.headers_mut(), program, cookie::Name::Visitor, &value);
+                cookie::set(core, reply.headers_mut(), program, cookie::Name::Visitor, &value);
             }
             id
         }
@@ -98,7 +99,7 @@ pub(crate) fn impression(core: &Core, head: &Head, name: &str) -> Reply {
         agent: visit.agent,
         referrer: visit.referrer.as_deref(),
         address_hash,
-        private: day.map(|day| (day, &**block)),
+        private: day.zip(block.get(SEAL_ROOM..)),
     };
     let recorded = event.enqueue(core, Class::Impression);
     let metrics = &core.shared.metrics;

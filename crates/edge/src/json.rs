@@ -3,9 +3,18 @@
 
 /// Appends `"text"`, escaped as serde_json does.
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|b| *b < 0x20 || *b == b'"' || *b == b'\\') {
+    // Nearly every text needs no escape; without branches inside, the compiler looks at many bytes at once.
+    let special = |b: &u8| (*b < 0x20) | (*b == b'"') | (*b == b'\\');
+    if !rest.iter().fold(false, |any, b| any | special(b)) {
+        out.reserve(rest.len() + 2);
+        out.push(b'"');
+        out.extend_from_slice(rest);
+        out.push(b'"');
+        return;
+    }
+    out.push(b'"');
+    while let Some(at) = rest.iter().position(special) {
         let (plain, special) = rest.split_at(at);
         out.extend_from_slice(plain);
         let Some((&byte, tail)) = special.split_first() else { break };

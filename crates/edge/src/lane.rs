@@ -55,11 +55,6 @@ impl Holes {
         }
     }
 
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Takes all of them, to declare them. What could not be declared comes back through [`Self::add_range`].
     pub(crate) fn take(&mut self) -> Vec<Hole> {
         self.0.drain(..).collect()
@@ -170,7 +165,7 @@ mod tests {
         }
         let ranges: Vec<_> = holes.take().iter().map(|h| (h.from, h.to)).collect();
         assert_eq!(ranges, [(3, 6), (9, 10)]);
-        assert!(holes.is_empty());
+        assert!(holes.take().is_empty());
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(crate) struct Pair<'a> {
 /// The pairs of a query or form, in order. The first of two pairs with one name counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Query<'a> {
-    pairs: SmallVec<[Pair<'a>; 8]>,
+    pairs: SmallVec<[Pair<'a>; 4]>,
     flags: Flags,
 }
 

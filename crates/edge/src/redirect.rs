@@ -1,5 +1,8 @@
 //! Where a click leads: the stored destination or an allowed deep link, macros filled in, our parameters set last.
 
+use std::borrow::Cow;
+
+use bytes::{BufMut, BytesMut};
 use catalog::destination::{Macro, Piece, pieces};
 use catalog::{LinkRef, ProgramRef};
 use data_encoding::BASE64URL_NOPAD;
@@ -106,46 +109,48 @@ fn signed(
 }
 
 impl Target<'_> {
-    /// The `Location` of a click that leads to the link's destination or to `deep_link`.
-    pub(crate) fn location(&self, deep_link: Option<&Url>) -> Vec<u8> {
-        let full = self.build(deep_link, true);
-        if full.len() <= LOCATION_BYTES_MAX {
-            return full;
+    /// Writes the `Location` of a click that leads to the link's destination or to `deep_link` into the empty `out`.
+    pub(crate) fn location(&self, deep_link: Option<&Url>, out: &mut BytesMut) {
+        self.build(deep_link, true, out);
+        if out.len() > LOCATION_BYTES_MAX {
+            out.clear();
+            self.build(deep_link, false, out);
         }
-        let short = self.build(deep_link, false);
-        if short.len() <= LOCATION_BYTES_MAX { short } else { self.build(None, false) }
+        if out.len() > LOCATION_BYTES_MAX {
+            out.clear();
+            self.build(None, false, out);
+        }
     }
 
-    /// The `Location` of a click on a link that is not available: as stored, without click id.
-    pub(crate) fn fallback(&self) -> Vec<u8> {
-        self.link.fallback().as_bytes().to_vec()
-    }
-
-    fn build(&self, deep_link: Option<&Url>, listed: bool) -> Vec<u8> {
-        let mut out = Vec::with_capacity(384);
+    fn build(&self, deep_link: Option<&Url>, listed: bool, out: &mut BytesMut) {
         let program = self.link.program();
         let fragment = match deep_link {
-            Some(url) => self.without_reserved(url, program, &mut out),
-            None => self.fill(self.link.destination(), &mut out),
+            Some(url) => self.without_reserved(url, program, out),
+            None => self.fill(self.link.destination(), out),
         };
-        let mut more = Parameters { has_query: memchr::memchr(b'?', &out).is_some(), out };
+        let mut more = Parameters { has_query: memchr::memchr(b'?', out).is_some(), out };
         if listed {
             self.listed(program, &mut more);
         }
         if let Some(id) = self.click_id {
-            more.set(&program.body().landing_parameter, id.as_str());
+            more.set_plain(&program.body().landing_parameter, id.as_str());
         }
         if program.body().afsrc {
-            more.set(STAND_DOWN, "1");
+            more.set_plain(STAND_DOWN, "1");
         }
-        let mut out = more.out;
-        out.extend_from_slice(&fragment);
-        out
+        more.out.extend_from_slice(&fragment);
     }
 
     /// Fills macros into a stored destination; gives back its fragment with its `#`.
-    fn fill(&self, destination: &str, out: &mut Vec<u8>) -> Vec<u8> {
-        let mut fragment: Option<Vec<u8>> = None;
+    fn fill<'d>(&self, destination: &'d str, out: &mut BytesMut) -> Cow<'d, [u8]> {
+        let bytes = destination.as_bytes();
+        if memchr::memchr(b'{', bytes).is_none() {
+            let end = memchr::memchr(b'#', bytes).unwrap_or(bytes.len());
+            let (before, fragment) = bytes.split_at(end);
+            out.extend_from_slice(before);
+            return Cow::Borrowed(fragment);
+        }
+        let mut fragment: Option<BytesMut> = None;
         for piece in pieces(destination) {
             match piece {
                 Piece::Text(text) => match (&mut fragment, text.split_once('#')) {
@@ -153,7 +158,7 @@ impl Target<'_> {
                     (None, None) => out.extend_from_slice(text.as_bytes()),
                     (None, Some((before, after))) => {
                         out.extend_from_slice(before.as_bytes());
-                        let mut begun = vec![b'#'];
+                        let mut begun = BytesMut::from(&b"#"[..]);
                         begun.extend_from_slice(after.as_bytes());
                         fragment = Some(begun);
                     }
@@ -161,10 +166,10 @@ impl Target<'_> {
                 Piece::Macro(name) => self.value(name, fragment.as_mut().unwrap_or(out)),
             }
         }
-        fragment.unwrap_or_default()
+        Cow::Owned(fragment.map(Vec::from).unwrap_or_default())
     }
 
-    fn value(&self, name: Macro, out: &mut Vec<u8>) {
+    fn value(&self, name: Macro, out: &mut BytesMut) {
         let parameters = self.parameters;
         match name {
             Macro::ClickId => encode(self.click_id.map_or("", ClickId::as_str), out),
@@ -200,12 +205,15 @@ impl Target<'_> {
     }
 
     /// A deep link without the parameters that are ours; gives back its fragment with its `#`.
-    fn without_reserved(&self, url: &Url, program: ProgramRef<'_>, out: &mut Vec<u8>) -> Vec<u8> {
+    fn without_reserved<'d>(
+        &self,
+        url: &'d Url,
+        program: ProgramRef<'_>,
+        out: &mut BytesMut,
+    ) -> Cow<'d, [u8]> {
         let text = url.as_str();
-        let (text, fragment) = match text.split_once('#') {
-            Some((text, fragment)) => (text, [b"#", fragment.as_bytes()].concat()),
-            None => (text, Vec::new()),
-        };
+        let (text, fragment) = text.split_at(text.find('#').unwrap_or(text.len()));
+        let fragment = Cow::Borrowed(fragment.as_bytes());
         let Some((path, query)) = text.split_once('?') else {
             out.extend_from_slice(text.as_bytes());
             return fragment;
@@ -216,7 +224,7 @@ impl Target<'_> {
             if reserved(&name_of(pair), program) {
                 continue;
             }
-            out.push(mark);
+            out.put_u8(mark);
             mark = b'&';
             out.extend_from_slice(pair.as_bytes());
         }
@@ -224,7 +232,7 @@ impl Target<'_> {
     }
 
     /// Appends the parameters of the link that the program lists and the destination does not have.
-    fn listed(&self, program: ProgramRef<'_>, more: &mut Parameters) {
+    fn listed(&self, program: ProgramRef<'_>, more: &mut Parameters<'_>) {
         let patterns = &program.body().forward_parameters;
         for pair in self.query {
             let name = &*pair.name;
@@ -249,43 +257,78 @@ fn reserved(name: &str, program: ProgramRef<'_>) -> bool {
     name.eq_ignore_ascii_case(&program.body().landing_parameter) || name == STAND_DOWN
 }
 
-struct Parameters {
-    out: Vec<u8>,
+struct Parameters<'o> {
+    out: &'o mut BytesMut,
     has_query: bool,
 }
 
-impl Parameters {
+impl Parameters<'_> {
     fn set(&mut self, name: &str, value: &str) {
+        self.mark();
+        encode(name, self.out);
+        self.out.put_u8(b'=');
+        encode(value, self.out);
+    }
+
+    /// Name and value of unreserved characters, as our own parameters are.
+    fn set_plain(&mut self, name: &str, value: &str) {
+        self.mark();
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.put_u8(b'=');
+        self.out.extend_from_slice(value.as_bytes());
+    }
+
+    fn mark(&mut self) {
         match self.out.last() {
             Some(b'?' | b'&') if self.has_query => {}
-            _ => self.out.push(if self.has_query { b'&' } else { b'?' }),
+            _ => self.out.put_u8(if self.has_query { b'&' } else { b'?' }),
         }
         self.has_query = true;
-        encode(name, &mut self.out);
-        self.out.push(b'=');
-        encode(value, &mut self.out);
     }
 
     fn has(&self, name: &str) -> bool {
-        let text = std::str::from_utf8(&self.out).unwrap_or_default();
+        let text = std::str::from_utf8(self.out).unwrap_or_default();
         let query = text.split_once('?').map_or("", |(_, query)| query);
         query.split('&').any(|pair| !pair.is_empty() && name_of(pair) == name)
     }
 }
 
 /// Percent-encodes everything that is not unreserved (RFC 3986, 2.3): right in a path, a query and a fragment.
-pub(crate) fn encode(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn encode(text: &str, out: &mut BytesMut) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(byte);
-        } else {
-            out.push(b'%');
-            for nibble in [byte >> 4, byte & 15] {
-                out.push(HEX.get(usize::from(nibble)).copied().unwrap_or(b'0'));
-            }
+    let mut rest = text.as_bytes();
+    loop {
+        let plain = rest.iter().position(|b| !is_unreserved(*b)).unwrap_or(rest.len());
+        let (before, after) = rest.split_at(plain);
+        out.extend_from_slice(before);
+        let Some((byte, tail)) = after.split_first() else { return };
+        rest = tail;
+        out.put_u8(b'%');
+        for nibble in [byte >> 4, byte & 15] {
+            out.put_u8(HEX.get(usize::from(nibble)).copied().unwrap_or(b'0'));
         }
     }
+}
+
+const fn is_unreserved(byte: u8) -> bool {
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0_u8;
+        while byte < 128 {
+            let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+            #[expect(
+                clippy::indexing_slicing,
+                reason = "a byte is below 256; checked by the compiler"
+            )]
+            {
+                table[byte as usize] = plain;
+            }
+            byte += 1;
+        }
+        table
+    };
+    #[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
+    TABLE[byte as usize]
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ use crate::request::Head;
 use crate::response::{self, Reply};
 use crate::{address, click, conversion, cors, impression, landing, recent};
 
+/// When a request whose time is measured began, and how many requests that time stands for.
+type Started = Option<(Instant, u32)>;
+
 /// The service of one connection.
 pub(crate) struct Service {
     core: Rc<Core>,
@@ -59,7 +62,8 @@ impl hyper::service::Service<Request<Incoming>> for Service {
     type Future = Answer;
 
     fn call(&self, request: Request<Incoming>) -> Answer {
-        let started = Instant::now();
+        let weight = self.core.counts.borrow_mut().begin();
+        let started = weight.map(|weight| (Instant::now(), weight));
         let connection = &*self.connection;
         let number = connection.served.get();
         connection.served.set(number + 1);
@@ -148,21 +152,21 @@ fn base_of(core: &Core, head: &Head) -> Option<String> {
 }
 
 impl Service {
-    fn refuse(&self, rule: Rule, started: Instant) -> Answer {
+    fn refuse(&self, rule: Rule, started: Started) -> Answer {
         self.core.shared.metrics.gate_refused(rule);
         self.ready(Endpoint::Other, gate::refusal(rule), started)
     }
 
-    fn ready(&self, endpoint: Endpoint, reply: Reply, started: Instant) -> Answer {
+    fn ready(&self, endpoint: Endpoint, reply: Reply, started: Started) -> Answer {
         self.connection.enter(Phase::Idle, self.core.tick.get());
         Answer::Ready(Some(self.finish(endpoint, reply, started)))
     }
 
-    fn finish(&self, endpoint: Endpoint, reply: Reply, started: Instant) -> Reply {
+    fn finish(&self, endpoint: Endpoint, reply: Reply, started: Started) -> Reply {
         finish(&self.core, endpoint, reply, started)
     }
 
-    fn wait(&self, endpoint: Endpoint, head: Head, body: Incoming, started: Instant) -> Answer {
+    fn wait(&self, endpoint: Endpoint, head: Head, body: Incoming, started: Started) -> Answer {
         let (core, connection) = (Rc::clone(&self.core), Rc::clone(&self.connection));
         Answer::Waits(Box::pin(async move {
             let limit = core.shared.config.handler_timeout + crate::request::BODY_TIME_MAX;
@@ -197,10 +201,11 @@ async fn handle(core: &Core, head: &Head, body: Incoming) -> Reply {
     reply
 }
 
-fn finish(core: &Core, endpoint: Endpoint, mut reply: Reply, started: Instant) -> Reply {
+fn finish(core: &Core, endpoint: Endpoint, mut reply: Reply, started: Started) -> Reply {
     if core.shared.draining.load(Ordering::Relaxed) {
         reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    core.counts.borrow_mut().answered(endpoint, reply.status(), started.elapsed());
+    let took = started.map(|(started, weight)| (started.elapsed(), weight));
+    core.counts.borrow_mut().answered(endpoint, reply.status(), took);
     reply
 }

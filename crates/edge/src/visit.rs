@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use event::private::SEAL_ROOM;
 use event::{EventId, Flag};
 use http::HeaderMap;
 use http::header::{HeaderValue, REFERER, USER_AGENT};
@@ -112,10 +113,12 @@ impl<'h> Visit<'h> {
         let mut addresses = core.addresses.borrow_mut();
         let known = addresses.get(today.day, today.address.as_ref(), head.client.address);
         out.clear();
-        let sealed = today.seal.as_ref().and_then(|seal| {
+        out.resize(SEAL_ROOM, 0);
+        let day = today.seal.as_ref().map(|seal| {
             write_private(out, self.agent_text.as_deref(), self.referrer.as_deref(), &known.cut);
-            seal.seal_json(id, out).ok()
+            seal.seal_in_place(id, out);
+            today.day
         });
-        (sealed.map(|()| today.day), known.hash)
+        (day, known.hash)
     }
 }

@@ -26,10 +26,11 @@ impl VisitorTag {
     /// First 12 bytes of BLAKE3(program ‖ 0 ‖ visitor id).
     #[must_use]
     pub fn of(program: &ProgramName, visitor: VisitorId) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(program.as_str().as_bytes()).update(&[0]).update(&visitor.0);
-        let mut tag = [0; 12];
-        hasher.finalize_xof().fill(&mut tag);
+        let mut text: smallvec::SmallVec<[u8; 64]> = program.as_str().as_bytes().into();
+        text.push(0);
+        text.extend_from_slice(&visitor.0);
+        let hash = blake3::hash(&text);
+        let mut tag: [u8; 12] = hash.as_bytes().first_chunk().copied().unwrap_or_default();
         if tag == [0; 12] {
             tag = [1; 12]; // zero stands for "no visitor" in a token
         }

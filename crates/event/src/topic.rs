@@ -78,9 +78,8 @@ impl KeyHash {
     /// ([`crate::OrderKey::partition_text`]).
     #[must_use]
     pub fn of(text: &[u8]) -> Self {
-        let mut first = [0; 8];
-        blake3::Hasher::new().update(text).finalize_xof().fill(&mut first);
-        Self(u64::from_be_bytes(first))
+        let hash = blake3::hash(text);
+        Self(u64::from_be_bytes(hash.as_bytes().first_chunk().copied().unwrap_or_default()))
     }
 
     /// The partition among `partitions`.

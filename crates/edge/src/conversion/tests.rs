@@ -435,6 +435,7 @@ fn cookies_are_evidence_after_the_parameter_and_the_visitor_is_an_identity() {
         consent: Consent::Granted,
     };
     let value = bed.core.keys().cookies.write(&visitor, visitor.issued).unwrap();
+    let value = String::from_utf8(value.to_vec()).unwrap();
     let cookies =
         [cookie("sl_v", &value), cookie("sl_c_shop", &good), cookie("sl_x_shop", &good)].join("; ");
     let told = page(&bed, "program=shop&order_id=A&click_id=forged", &[("cookie", &cookies)]);

@@ -5,10 +5,10 @@ use catalog::import::{Format, snapshot_of};
 use event::{Consent, Millis, VisitorId};
 use expect_test::expect;
 use http::HeaderMap;
-use http::header::{COOKIE, HeaderValue, SET_COOKIE};
+use http::header::{COOKIE, HeaderValue};
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
-use super::{CookieKeys, Cookies, Name, VisitorCookie, expire, set};
+use super::{CookieKeys, Cookies, Name, VisitorCookie, write};
 use crate::harness::{CATALOG, keys};
 
 const NOW: Millis = Millis(1_793_664_000_000);
@@ -33,19 +33,27 @@ fn headers(lines: &[&[u8]]) -> HeaderMap {
     headers
 }
 
-fn lines(headers: &HeaderMap) -> String {
-    headers.get_all(SET_COOKIE).iter().map(|v| format!("{}\n", v.to_str().unwrap())).collect()
+fn line(program: catalog::ProgramRef<'_>, name: Name, value: &[u8]) -> String {
+    let mut line = bytes::BytesMut::new();
+    write(&mut line, program, name, value);
+    String::from_utf8(line.to_vec()).unwrap() + "\n"
+}
+
+fn value_of(cookie: &VisitorCookie) -> String {
+    String::from_utf8(cookie_keys().write(cookie, NOW).unwrap().to_vec()).unwrap()
 }
 
 #[test]
 fn the_attributes_of_every_cookie() {
     let catalog = catalog();
     let program = catalog.program("shop").unwrap();
-    let mut out = HeaderMap::new();
-    set(&mut out, program, Name::Visitor, &cookie_keys().write(&visitor(), NOW).unwrap());
-    set(&mut out, program, Name::Click, "CLICK");
-    set(&mut out, program, Name::ExemptClick, "CLICK");
-    expire(&mut out, program);
+    let lines = [
+        line(program, Name::Visitor, value_of(&visitor()).as_bytes()),
+        line(program, Name::Click, b"CLICK"),
+        line(program, Name::ExemptClick, b"CLICK"),
+        line(program, Name::Visitor, b""),
+        line(program, Name::Click, b""),
+    ];
     expect![[r#"
         __Host-sl_v=v1.1.BwcHBwcHBwcHBwcHBwcHB2rpJAAB.XTOTKG6De1DjWUi_; Max-Age=2592000; Path=/; Secure; HttpOnly; SameSite=Lax
         __Host-sl_c_shop=CLICK; Max-Age=2592000; Path=/; Secure; HttpOnly; SameSite=Lax
@@ -53,7 +61,7 @@ fn the_attributes_of_every_cookie() {
         __Host-sl_v=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax
         __Host-sl_c_shop=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax
     "#]]
-    .assert_eq(&lines(&out));
+    .assert_eq(&lines.concat());
 }
 
 #[test]
@@ -64,18 +72,17 @@ fn a_domain_makes_secure_cookies_and_third_parties_need_none() {
         1,
     );
     let catalog = snapshot_of(&text, Format::Toml, NOW).unwrap();
-    let mut out = HeaderMap::new();
-    set(&mut out, catalog.program("shop").unwrap(), Name::Click, "CLICK");
+    let line = line(catalog.program("shop").unwrap(), Name::Click, b"CLICK");
     expect![[r#"
         __Secure-sl_c_shop=CLICK; Max-Age=34560000; Path=/; Secure; HttpOnly; SameSite=None; Domain=shop.example
     "#]]
-    .assert_eq(&lines(&out));
+    .assert_eq(&line);
 }
 
 #[test]
 fn a_visitor_cookie_comes_back_and_an_altered_one_does_not() {
     let keys = cookie_keys();
-    let value = keys.write(&visitor(), NOW).unwrap();
+    let value = value_of(&visitor());
     assert_eq!(keys.read(&value, NOW), Some(visitor()));
     for at in 0..value.len() {
         for other in ["A", "z", ".", "0", "1", "-"] {
@@ -92,7 +99,7 @@ fn a_visitor_cookie_comes_back_and_an_altered_one_does_not() {
 fn the_first_good_cookie_counts_and_a_bad_one_is_noticed() {
     let catalog = catalog();
     let (keys, program) = (cookie_keys(), catalog.program("shop").unwrap());
-    let value = keys.write(&visitor(), NOW).unwrap();
+    let value = value_of(&visitor());
     let line = format!("a=b; __Host-sl_v=v1.1.x.y; ; =; junk;__Host-sl_v=\"{value}\"");
     let headers =
         headers(&[b"\xff\xfe; x", line.as_bytes(), b"__Host-sl_c_shop=C1; __Host-sl_c_shop=C2"]);
@@ -118,7 +125,7 @@ fn a_ninth_program_gets_no_cookie() {
 
 #[test]
 fn all_cookies_of_eight_programs_stay_below_a_kibibyte_of_values() {
-    let value = cookie_keys().write(&visitor(), NOW).unwrap();
+    let value = value_of(&visitor());
     assert!(value.len() + 8 * (event::token::TOKEN_CHARS + "__Host-sl_c_shop=; ".len()) <= 1024);
 }
 
@@ -138,7 +145,7 @@ proptest! {
     #[test]
     fn junk_around_our_cookie_does_not_hide_it(before in "[ -:<-~]{0,40}", after in "[ -~]{0,40}") {
         let keys = cookie_keys();
-        let value = keys.write(&visitor(), NOW).unwrap();
+        let value = value_of(&visitor());
         let line = format!("{before}; __Host-sl_v={value}; {after}");
         let headers = headers(&[line.as_bytes()]);
         let catalog = catalog();
