@@ -58,6 +58,25 @@ impl Reply {
     }
 }
 
+/// The bytes of one request. `host` and the length are added; the connection stays open unless the fields close it.
+#[must_use]
+pub fn request(
+    method: &str,
+    host: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Vec<u8> {
+    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n");
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    if !body.is_empty() || method == "POST" {
+        head += &format!("Content-Length: {}\r\n", body.len());
+    }
+    [head.as_bytes(), b"\r\n", body].concat()
+}
+
 /// Sends one request and reads the whole answer. `host` and the length are added; redirects are not followed.
 pub fn call(
     address: SocketAddr,
@@ -67,19 +86,42 @@ pub fn call(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> io::Result<Reply> {
-    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
-    for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    if !body.is_empty() || method == "POST" {
-        head += &format!("Content-Length: {}\r\n", body.len());
-    }
-    head += "\r\n";
-    let mut stream = TcpStream::connect_timeout(&address, SILENCE_MAX)?;
+    let headers = [&[("Connection", "close")], headers].concat();
+    raw(address, &request(method, host, target, &headers, body), method == "HEAD")
+}
+
+/// Sends these bytes as they are and reads one answer.
+pub fn raw(address: SocketAddr, bytes: &[u8], bodyless: bool) -> io::Result<Reply> {
+    let mut stream = connect(address)?;
+    stream.write_all(bytes)?;
+    read_reply(&mut BufReader::new(stream), bodyless)
+}
+
+/// Sends requests over so many connections at once, one after another on each. Replies are in the order of the requests.
+pub fn many(address: SocketAddr, requests: &[Vec<u8>], connections: usize) -> Vec<Reply> {
+    let share = requests.len().div_ceil(connections).max(1);
+    let ask = |requests: &[Vec<u8>]| -> io::Result<Vec<Reply>> {
+        let mut stream = BufReader::new(connect(address)?);
+        let mut ask = |request: &Vec<u8>| {
+            stream.get_mut().write_all(request)?;
+            read_reply(&mut stream, false)
+        };
+        requests.iter().map(&mut ask).collect()
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            requests.chunks(share).map(|part| scope.spawn(move || ask(part))).collect();
+        let parts = threads.into_iter().map(|thread| thread.join().expect("a thread of requests"));
+        parts.flat_map(|part| part.expect("an answer to each request")).collect()
+    })
+}
+
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, SILENCE_MAX)?;
+    stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(SILENCE_MAX))?;
     stream.set_write_timeout(Some(SILENCE_MAX))?;
-    stream.write_all(&[head.as_bytes(), body].concat())?;
-    read_reply(&mut BufReader::new(stream), method == "HEAD")
+    Ok(stream)
 }
 
 pub(crate) fn read_reply(stream: &mut impl BufRead, bodyless: bool) -> io::Result<Reply> {

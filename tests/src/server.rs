@@ -5,19 +5,23 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::http::{self, Reply};
-use crate::{free_port, wait_for};
+use crate::{WAIT_MAX, free_port, wait_for};
 
 /// Lines of a failed server's log that are printed.
 const LOG_LINES_SHOWN: usize = 40;
 
 /// Starts that lose the race for a port before giving up.
 const STARTS_MAX: usize = 5;
+
+/// Stillness of the stages that shows that they are done: above the second in which an order is decided once.
+const STILL: Duration = Duration::from_millis(2_500);
 
 /// What a server is started with.
 #[derive(Clone, Debug, Default)]
@@ -163,6 +167,29 @@ impl Server {
             }
         }
         panic!("the server does not start again:\n{}", self.log());
+    }
+
+    /// Waits until every stage has read what is there for it, and decided: an order is decided at most once a second,
+    /// so that stillness counts only if it lasts.
+    ///
+    /// # Panics
+    /// If the stages stand still before they are done.
+    pub fn settle(&self) {
+        let state = || {
+            let lag = self.metric("eventlog_consumer_lag_records", "");
+            let read = self.metric("attribution_records_read_total", "");
+            let emitted = self.metric("attribution_decisions_emitted_total", "");
+            (lag, read, emitted, self.metric("attribution_decisions_unchanged_total", ""))
+        };
+        let (mut last, mut since) = (state(), Instant::now());
+        while since.elapsed() < STILL || last.0 > 0.0 {
+            assert!(since.elapsed() < WAIT_MAX, "the stages stand still with {} to read", last.0);
+            std::thread::sleep(Duration::from_millis(100));
+            let now = state();
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+        }
     }
 
     /// The last decision of an order, if there is one yet.

@@ -23,9 +23,6 @@ const CYCLES: u64 = 20;
 /// Shortest and longest life of a server, in milliseconds.
 const LIFE_MS: std::ops::Range<u64> = 50..3_000;
 
-/// Stillness of the stages that shows that they are done: above the second in which an order is decided once.
-const STILL: Duration = Duration::from_millis(2_500);
-
 /// A shop whose pages may report, so that pixels need no click.
 const CATALOG: &str = r#"
 [program.shop]
@@ -119,30 +116,6 @@ fn figure(said: &str, name: &str) -> u64 {
     value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name}:\n{said}"))
 }
 
-/// Waits until every stage has read what is there for it, and decided: an order is decided at most once a second, so
-/// that stillness counts only if it lasts.
-fn settle(server: &Server) {
-    let state = || {
-        let lag = server.metric("eventlog_consumer_lag_records", "");
-        let read = server.metric("attribution_records_read_total", "");
-        let emitted = server.metric("attribution_decisions_emitted_total", "");
-        (lag, read, emitted, server.metric("attribution_decisions_unchanged_total", ""))
-    };
-    let (mut last, mut since) = (state(), Instant::now());
-    while since.elapsed() < STILL {
-        std::thread::sleep(Duration::from_millis(100));
-        let now = state();
-        if now != last {
-            (last, since) = (now, Instant::now());
-        }
-    }
-    assert!(
-        last.0 == 0.0 && last.1 > 0.0,
-        "the stages stand still with {} records to read",
-        last.0
-    );
-}
-
 /// Time until the public listener answers.
 fn first_answer(address: SocketAddr) -> JoinHandle<Duration> {
     let start = Instant::now();
@@ -180,7 +153,7 @@ fn nothing_acknowledged_is_lost_or_counted_twice_however_often_the_server_is_kil
     std::thread::sleep(Duration::from_millis(500));
     let tally = load.stop();
     let ran = begin.elapsed();
-    settle(&server);
+    server.settle();
     assert!(server.stop().success(), "the server ends in good order");
     let began = Instant::now();
     let (good, said) = check(&folder.join("data"), &folder);
@@ -217,7 +190,7 @@ fn the_checker_complains_of_each_kind_of_spoiled_folder_by_name() {
         }
     }
     let tally = load.stop();
-    settle(&server);
+    server.settle();
     assert!(server.stop().success(), "the server ends in good order");
     let whole = folder.join("data");
     let (good, said) = check(&whole, &folder);
