@@ -216,9 +216,6 @@ impl<E: Evidence> Gathering<'_, E> {
         for (claim, exempt) in claims {
             let Some(claim) = claim else { continue };
             let mut touch = KnownTouch::claimed(claim);
-            if !self.in_horizon(touch.occurred_at) {
-                continue;
-            }
             let key = self.found.keys().copied().find(|(_, id)| *id == touch.id);
             let mut reaches = Reaches::default();
             let mut event = None;
@@ -233,6 +230,14 @@ impl<E: Evidence> Gathering<'_, E> {
             if let Some(event) = &event {
                 touch.flags = touch.flags.union(event.flags);
                 touch.test |= event.test;
+                if !claim.id.is_minted() {
+                    // An id made elsewhere holds no time.
+                    touch.occurred_at = event.occurred_at;
+                    touch.received_at = event.received_at;
+                }
+            }
+            if !self.in_horizon(touch.occurred_at) {
+                continue;
             }
             reaches.click_id |= !exempt;
             reaches.exempt_click_id |= exempt;
