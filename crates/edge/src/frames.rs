@@ -105,7 +105,14 @@ impl Frames {
                     let left = left - n as u64;
                     self.state = if left == 0 { State::Head } else { State::Body(left) };
                 }
-                _ => input = self.chunked(input, pass)?,
+                State::ChunkSize { .. }
+                | State::ChunkExtension { .. }
+                | State::ChunkSizeEnd { .. }
+                | State::ChunkData(_)
+                | State::ChunkDataCr
+                | State::ChunkDataLf
+                | State::Trailer { .. }
+                | State::TrailerLf { .. } => input = self.chunked(input, pass)?,
             }
         }
         Ok(())

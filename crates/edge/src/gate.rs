@@ -74,7 +74,14 @@ impl<'a> Route<'a> {
         match self {
             Self::Landing => "POST, OPTIONS",
             Self::Conversions => "GET, POST, OPTIONS",
-            _ => "GET, HEAD",
+            Self::Click(_)
+            | Self::Impression(_)
+            | Self::Pixel(_)
+            | Self::Tag(_)
+            | Self::Recent(_)
+            | Self::Robots
+            | Self::Favicon
+            | Self::Unknown => "GET, HEAD",
         }
     }
 
@@ -83,14 +90,28 @@ impl<'a> Route<'a> {
         match self {
             Self::Landing => matches!(*method, Method::POST | Method::OPTIONS),
             Self::Conversions => matches!(*method, Method::GET | Method::POST | Method::OPTIONS),
-            _ => matches!(*method, Method::GET | Method::HEAD),
+            Self::Click(_)
+            | Self::Impression(_)
+            | Self::Pixel(_)
+            | Self::Tag(_)
+            | Self::Recent(_)
+            | Self::Robots
+            | Self::Favicon
+            | Self::Unknown => matches!(*method, Method::GET | Method::HEAD),
         }
     }
 
     const fn target_bytes_max(self) -> usize {
         match self {
             Self::Pixel(_) | Self::Conversions => crate::frames::TARGET_BYTES_MAX,
-            _ => TARGET_BYTES_MAX,
+            Self::Click(_)
+            | Self::Impression(_)
+            | Self::Tag(_)
+            | Self::Landing
+            | Self::Recent(_)
+            | Self::Robots
+            | Self::Favicon
+            | Self::Unknown => TARGET_BYTES_MAX,
         }
     }
 }

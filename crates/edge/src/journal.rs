@@ -73,7 +73,7 @@ pub const fn loss_of(refused: Refused) -> LossReason {
         Refused::Shedding(_) => LossReason::Shed,
         Refused::DiskFull(_) => LossReason::DiskFull,
         Refused::Oversize(_) => LossReason::Abandoned,
-        _ => LossReason::JournalFailed,
+        Refused::Failed(_) | Refused::Closed(_) | _ => LossReason::JournalFailed,
     }
 }
 

@@ -406,7 +406,7 @@ impl CoreCounts {
         self.begun += 1;
         if self.begun <= SAMPLED_FROM {
             Some(1)
-        } else if self.begun % SAMPLE_EVERY == 0 {
+        } else if self.begun.is_multiple_of(SAMPLE_EVERY) {
             Some(SAMPLE_EVERY)
         } else {
             None

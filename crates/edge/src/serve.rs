@@ -83,9 +83,10 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         }
         let endpoint = route.endpoint();
         if !route.takes(&parts.method) {
-            let mut reply = match route {
-                Route::Unknown => response::no_store(StatusCode::NOT_FOUND),
-                _ => gate::not_allowed(route),
+            let mut reply = if route == Route::Unknown {
+                response::no_store(StatusCode::NOT_FOUND)
+            } else {
+                gate::not_allowed(route)
             };
             close_if_unread(&mut reply, &body);
             return self.ready(endpoint, reply, started);
@@ -193,7 +194,13 @@ async fn handle(core: &Core, head: &Head, body: Incoming) -> Reply {
         Route::Pixel(name) => conversion::pixel(core, head, name).await,
         Route::Conversions => conversion::conversions(core, head, body).await,
         Route::Landing => landing::landing(core, head, body).await,
-        _ => response::no_store(StatusCode::NOT_FOUND),
+        Route::Click(_)
+        | Route::Impression(_)
+        | Route::Tag(_)
+        | Route::Recent(_)
+        | Route::Robots
+        | Route::Favicon
+        | Route::Unknown => response::no_store(StatusCode::NOT_FOUND),
     };
     if head.headers.contains_key(ORIGIN) {
         cors::answer(core, head, &mut reply);

@@ -355,7 +355,7 @@ impl Server {
         }
         core.counts.borrow_mut().fold(&shared.metrics);
         shared.metrics.connections.set(f64::from(shared.connections.total()));
-        if tick % 4 != 0 {
+        if !tick.is_multiple_of(4) {
             return;
         }
         let now = core.now();

@@ -16,10 +16,10 @@ fn edge() -> Running {
 }
 
 fn touch(envelope: &Envelope) -> &event::body::Touch {
-    match &envelope.body {
-        Body::Click(touch) | Body::Impression(touch) => touch,
-        other => panic!("{other:?}"),
-    }
+    let (Body::Click(touch) | Body::Impression(touch)) = &envelope.body else {
+        panic!("{envelope:?}")
+    };
+    touch
 }
 
 #[test]
@@ -167,10 +167,13 @@ fn before_the_first_catalog_a_click_is_asked_to_come_again() {
     assert_eq!(edge.get("/c/l1", &[]).status, 302);
 }
 
+/// The query, the headers, and the flags that they make.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+
 #[test]
 fn each_flag_has_a_request_that_only_it_fits() {
     let chrome = BROWSER[0].1;
-    let cases: &[(&str, &[(&str, &str)], &[&str])] = &[
+    let cases: &[Case<'_>] = &[
         ("", &[("User-Agent", "Googlebot/2.1 (+http://www.google.com/bot.html)")], &["bot_ua"]),
         ("", &[], &["no_ua"]),
         ("", &[("User-Agent", chrome), ("Sec-Purpose", "prefetch;prerender")], &["prerender"]),

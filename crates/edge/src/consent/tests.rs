@@ -42,6 +42,9 @@ fn click(edge: &Running, what: &str, target: &str, headers: &[(&str, &str)], n: 
     format!("{what:40} | {:14} | {id:30} | {event}\n", names(&answer))
 }
 
+/// What is said, the target, and the headers that say it.
+type Case<'a> = (&'a str, String, Vec<(&'a str, &'a str)>);
+
 #[test]
 fn every_state_at_the_redirect() {
     let edge = Starting::default().start();
@@ -55,7 +58,7 @@ fn every_state_at_the_redirect() {
     let tc_yes = crate::tcf::tests::tc_string(&[755], true);
     let tc_no = crate::tcf::tests::tc_string(&[7], true);
     let tc = |s: &str| format!("/c/open1?pcid=p&gdpr=1&gdpr_consent={s}");
-    let cases: Vec<(&str, String, Vec<(&str, &str)>)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("nothing said", "/c/l1?pcid=p".into(), vec![]),
         ("granted by parameter", "/c/l1?pcid=p&consent=granted".into(), vec![]),
         ("denied by parameter", "/c/l1?pcid=p&consent=denied".into(), vec![]),

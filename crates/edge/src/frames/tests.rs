@@ -5,8 +5,11 @@ use proptest::prelude::{any, prop_assert_eq, proptest};
 use super::{Broken, Frames, HEADER_BYTES_MAX, HEADER_FIELDS_MAX, STAND_IN, TARGET_BYTES_MAX};
 use crate::metrics::Rule;
 
+/// What passed, and the head that was refused.
+type Fed = (Result<Vec<u8>, Broken>, Option<(u64, Rule)>);
+
 /// Feeds `input` in pieces of `size` bytes: what passes, and why a head was refused.
-fn feed(input: &[u8], size: usize) -> (Result<Vec<u8>, Broken>, Option<(u64, Rule)>) {
+fn feed(input: &[u8], size: usize) -> Fed {
     let mut frames = Frames::default();
     let mut passed = Vec::new();
     for piece in input.chunks(size.max(1)) {

@@ -191,9 +191,9 @@ fn links_that_are_not_available_lead_to_their_fallback_without_a_click_id() {
     let flags: Vec<_> = edge
         .events(event::Topic::Touches, 4)
         .into_iter()
-        .map(|event| match event.body {
-            event::Body::Click(touch) => touch.flags[0].as_str(),
-            _ => panic!(),
+        .map(|event| {
+            let event::Body::Click(touch) = event.body else { panic!("{event:?}") };
+            touch.flags[0].as_str()
         })
         .collect();
     assert_eq!(flags, ["link_disabled", "partner_ended", "link_expired", "program_paused"]);
