@@ -328,11 +328,12 @@ impl Click<'_> {
         };
         let recorded = event.enqueue(core, Class::Click);
         let metrics = &core.shared.metrics;
-        if recorded == Recorded::Queued {
-            metrics.accepted(Kind::Click, 1);
-        }
         metrics.flagged(flags);
-        metrics.consent(verdict.state);
+        let mut counts = core.counts.borrow_mut();
+        counts.consent(verdict.state);
+        if recorded == Recorded::Queued {
+            counts.accepted(Kind::Click);
+        }
         recorded
     }
 }

@@ -103,11 +103,12 @@ pub(crate) fn impression(core: &Core, head: &Head, name: &str) -> Reply {
     };
     let recorded = event.enqueue(core, Class::Impression);
     let metrics = &core.shared.metrics;
-    if recorded == Recorded::Queued {
-        metrics.accepted(Kind::Impression, 1);
-    }
     metrics.flagged(flags);
-    metrics.consent(verdict.state);
+    let mut counts = core.counts.borrow_mut();
+    counts.consent(verdict.state);
+    if recorded == Recorded::Queued {
+        counts.accepted(Kind::Impression);
+    }
     response::mark_recorded(reply.headers_mut(), id, recorded);
     reply
 }

@@ -354,13 +354,7 @@ impl Metrics {
 
     /// Counts a consent state.
     pub(crate) fn consent(&self, state: Consent) {
-        let at = match state {
-            Consent::Unknown => 0,
-            Consent::Granted => 1,
-            Consent::Exempt => 2,
-            Consent::Denied => 3,
-        };
-        Self::count(&self.consent, at, 1);
+        Self::count(&self.consent, consent_place(state), 1);
     }
 
     /// Counts a refusal of the gate.
@@ -376,6 +370,16 @@ impl Metrics {
     /// Counts a connection that was ended.
     pub(crate) fn connection_cut(&self, reason: Cut) {
         Self::count(&self.connections_cut, reason as usize, 1);
+    }
+}
+
+/// Place of a state among the handles.
+const fn consent_place(state: Consent) -> usize {
+    match state {
+        Consent::Unknown => 0,
+        Consent::Granted => 1,
+        Consent::Exempt => 2,
+        Consent::Denied => 3,
     }
 }
 
@@ -398,6 +402,8 @@ pub(crate) struct CoreCounts {
     requests: [[u32; 5]; 8],
     seconds: [[u32; SECONDS.len() + 1]; 8],
     begun: u32,
+    accepted: [u32; Kind::ALL.len()],
+    consent: [u32; 4],
 }
 
 impl CoreCounts {
@@ -433,9 +439,29 @@ impl CoreCounts {
         }
     }
 
+    /// Counts an accepted event.
+    pub(crate) fn accepted(&mut self, kind: Kind) {
+        if let Some(count) = self.accepted.get_mut(kind as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Counts a consent state.
+    pub(crate) fn consent(&mut self, state: Consent) {
+        if let Some(count) = self.consent.get_mut(consent_place(state)) {
+            *count += 1;
+        }
+    }
+
     /// Adds everything to the shared metrics and starts at 0 again.
     pub(crate) fn fold(&mut self, metrics: &Metrics) {
         self.begun = 0;
+        for (count, counter) in self.accepted.iter_mut().zip(&metrics.accepted) {
+            counter.increment(u64::from(std::mem::take(count)));
+        }
+        for (count, counter) in self.consent.iter_mut().zip(&metrics.consent) {
+            counter.increment(u64::from(std::mem::take(count)));
+        }
         for (at, endpoint) in Endpoint::ALL.iter().enumerate() {
             for (class, count) in self.requests.get_mut(at).into_iter().flatten().enumerate() {
                 if *count > 0 {

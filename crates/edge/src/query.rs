@@ -75,7 +75,13 @@ impl<'a> Query<'a> {
                 }
                 None => part,
             };
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let (name, value) = match memchr::memchr(b'=', part.as_bytes()) {
+                Some(at) => {
+                    let (name, value) = part.split_at(at);
+                    (name, value.get(1..).unwrap_or_default())
+                }
+                None => (part, ""),
+            };
             if name.is_empty() {
                 if !part.is_empty() {
                     query.flags.set(Flag::QueryRepaired);
@@ -140,6 +146,12 @@ fn lower(name: Cow<'_, str>) -> Cow<'_, str> {
 
 /// `to=https://…` (or an alias of `to`) with nothing escaped: the rest of the query belongs to it.
 fn unescaped_deep_link(rest: &str) -> Option<Pair<'_>> {
+    if !matches!(
+        rest.as_bytes().first()?,
+        b'T' | b't' | b'U' | b'u' | b'D' | b'd' | b'M' | b'm' | b'A' | b'a'
+    ) {
+        return None; // no name of a deep link, nor `amp;`, begins so
+    }
     let (name, value) = rest.split_once('=')?;
     let name = name.strip_prefix("amp;").unwrap_or(name);
     let scheme = value.get(..7).is_some_and(|s| s.eq_ignore_ascii_case("http://"))

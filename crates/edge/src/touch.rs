@@ -278,12 +278,15 @@ pub(crate) const fn device(class: DeviceClass) -> &'static str {
 /// The host of a URL, without user, port and what follows: enough for a dimension of reports.
 pub(crate) fn host(url: &str) -> Option<&str> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let host = authority.rsplit('@').next()?;
-    let host = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next()?,
-        None => host.split(':').next()?,
+    let end = memchr::memchr3(b'/', b'?', b'#', rest.as_bytes()).unwrap_or(rest.len());
+    let authority = rest.get(..end)?;
+    let user = memchr::memrchr(b'@', authority.as_bytes()).map_or(0, |at| at + 1);
+    let host = authority.get(user..)?;
+    let (host, mark) = match host.strip_prefix('[') {
+        Some(v6) => (v6, b']'),
+        None => (host, b':'),
     };
+    let host = host.get(..memchr::memchr(mark, host.as_bytes()).unwrap_or(host.len()))?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b".-:_".contains(&b);
     (!host.is_empty() && host.len() <= HOST_BYTES_MAX && host.bytes().all(plain)).then_some(host)
 }

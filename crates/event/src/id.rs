@@ -135,19 +135,24 @@ impl EventId {
     /// The 36 characters of the text form, without allocation.
     #[must_use]
     pub fn text(self) -> [u8; 36] {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let mut out = [b'-'; 36];
-        let mut at = 0;
-        for (i, byte) in self.0.iter().enumerate() {
-            if matches!(i, 4 | 6 | 8 | 10) {
-                at += 1;
+        const PAIRS: [[u8; 2]; 256] = {
+            const HEX: &[u8; 16] = b"0123456789abcdef";
+            let mut pairs = [[0; 2]; 256];
+            let mut n = 0;
+            #[expect(clippy::indexing_slicing, reason = "checked by the compiler")]
+            while n < 256 {
+                pairs[n] = [HEX[n >> 4], HEX[n & 15]];
+                n += 1;
             }
-            for nibble in [byte >> 4, byte & 15] {
-                if let (Some(place), Some(digit)) = (out.get_mut(at), HEX.get(usize::from(nibble)))
-                {
-                    *place = *digit;
-                }
-                at += 1;
+            pairs
+        };
+        const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+        let mut out = [b'-'; 36];
+        for (byte, at) in self.0.iter().zip(PLACES) {
+            #[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
+            let pair = PAIRS[usize::from(*byte)];
+            if let Some(place) = out.get_mut(at..at + 2) {
+                place.copy_from_slice(&pair);
             }
         }
         out

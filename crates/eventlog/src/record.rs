@@ -61,19 +61,13 @@ impl Header {
     #[must_use]
     pub(crate) fn encode(&self, length: u32) -> [u8; RECORD_HEADER_BYTES] {
         let mut out = [0; RECORD_HEADER_BYTES];
-        let parts: [&[u8]; 5] = [
-            &[self.codec, self.kind, 0, 0],
-            &length.to_le_bytes(),
-            self.id.as_bytes(),
-            &self.key_hash.0.to_le_bytes(),
-            &[],
-        ];
-        let mut place = out.iter_mut();
-        for byte in parts.into_iter().flatten() {
-            if let Some(p) = place.next() {
-                *p = *byte;
-            }
-        }
+        let [codec, kind, _, _, rest @ ..] = &mut out;
+        (*codec, *kind) = (self.codec, self.kind);
+        let (first, rest) = rest.split_at_mut(4);
+        first.copy_from_slice(&length.to_le_bytes());
+        let (id, hash) = rest.split_at_mut(16);
+        id.copy_from_slice(self.id.as_bytes());
+        hash.copy_from_slice(&self.key_hash.0.to_le_bytes());
         out
     }
 }
