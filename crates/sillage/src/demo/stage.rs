@@ -112,6 +112,7 @@ fn config(folder: &TempDir) -> Config {
     config.edge.trusted_proxies =
         vec![ipnet::IpNet::from(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST))];
     config.edge.country_header = Some("x-country".to_owned());
+    config.edge.public_scheme = edge::Scheme::Http;
     config.log.filter = "warn".to_owned();
     config
 }
