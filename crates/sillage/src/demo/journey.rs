@@ -507,9 +507,9 @@ mod tests {
     }
 
     #[test]
-    fn a_short_play_has_no_journey_that_needs_a_month() {
+    fn a_play_of_two_days_has_no_order_after_the_end_of_a_window() {
         let mut rng = Rng::with_seed(2);
-        let journeys: Vec<_> = (0..500).map(|_| draw(&mut rng, 0.0, 120.0)).collect();
+        let journeys: Vec<_> = (0..2_000).map(|_| draw(&mut rng, 0.0, 48.0)).collect();
         assert!(journeys.iter().flat_map(|j| &j.orders).all(|o| o.kind != Kind::Expired));
     }
 }
