@@ -85,8 +85,11 @@ pub(crate) fn evaluate(policy: &Policy, signals: &Signals<'_>) -> Verdict {
                 None
             }
         };
+        // A cookie set without a choice of the visitor remembers none, and does not hide a signal.
+        let remembered =
+            signals.cookie.filter(|kept| matches!(kept, Consent::Granted | Consent::Denied));
         // What this request says is later than what the cookie remembers.
-        let explicit = signals.choice.and_then(choice).or(tc).or(signals.cookie);
+        let explicit = signals.choice.and_then(choice).or(tc).or(remembered);
         let refused = signals.gpc && policy.gpc == Signal::Deny;
         match explicit {
             Some(Consent::Granted) if refused && policy.gpc_wins => Consent::Denied,

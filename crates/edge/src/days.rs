@@ -43,7 +43,8 @@ pub(crate) struct Days {
     address_days: u32,
     private_days: u32,
     keys: ArcSwap<Vec<DayKeys>>,
-    writing: Mutex<()>,
+    /// Held while the file is written; whether the last writing failed, so that it is tried again.
+    writing: Mutex<bool>,
 }
 
 /// The day of an instant, since 1970-01-01 UTC.
@@ -84,7 +85,7 @@ impl Days {
     pub(crate) fn turn(&self, now: Millis) -> Result<(), Error> {
         let today = day_of(now);
         let next = day_of(Millis(now.0.saturating_add(AHEAD_MS)));
-        let held = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unwritten = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut keys = Vec::clone(&self.keys.load());
         let before = keys.clone();
         for day in [today, next] {
@@ -102,13 +103,13 @@ impl Days {
         }
         keys.retain(|key| key.address.is_some() || key.private.is_some());
         keys.sort_by_key(|key| key.day);
-        if keys == before {
+        if keys == before && !*unwritten {
             return Ok(());
         }
         let file = File { day: keys.clone() };
         self.keys.store(Arc::new(keys));
         let written = self.path.as_ref().map_or(Ok(()), |path| write(path, &file));
-        drop(held);
+        *unwritten = written.is_err();
         written
     }
 

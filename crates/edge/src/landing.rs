@@ -12,7 +12,7 @@ use event::{
 };
 use eventlog::Class;
 use http::StatusCode;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ORIGIN};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ORIGIN, RETRY_AFTER};
 use hyper::body::Incoming;
 use serde::Deserialize;
 
@@ -97,11 +97,18 @@ struct Fault {
     code: Code,
     field: Option<&'static str>,
     message: Cow<'static, str>,
+    /// Seconds after which the same report may be taken.
+    retry_after: Option<u32>,
 }
 
 impl Fault {
     const fn new(status: StatusCode, code: Code, message: &'static str) -> Self {
-        Self { status, code, field: None, message: Cow::Borrowed(message) }
+        Self { status, code, field: None, message: Cow::Borrowed(message), retry_after: None }
+    }
+
+    const fn after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
     }
 
     const fn of(mut self, field: &'static str) -> Self {
@@ -139,6 +146,9 @@ fn refused(core: &Core, head: &Head, fault: &Fault) -> Reply {
         "event_id": rejected.map(|(id, _)| id),
     });
     let mut reply = response::json(fault.status, format!("{body}\n"));
+    if let Some(seconds) = fault.retry_after {
+        reply.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
     if let Some((id, recorded)) = rejected {
         response::mark_recorded(reply.headers_mut(), id, recorded);
     }
@@ -150,6 +160,10 @@ async fn taken(core: &Core, head: &Head, body: Incoming) -> Result<Reply, Fault>
         let message = "this endpoint takes no Content-Encoding";
         return Err(Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::UnsupportedType, message));
     }
+    core.shared.conversions.take_page_call(head.client.address).map_err(|seconds| {
+        let message = "too many reports from this address";
+        Fault::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, message).after(seconds)
+    })?;
     let bytes = read_body(body, BODY_BYTES_MAX).await.map_err(|fault| match fault {
         BodyFault::TooLarge => Fault::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -170,7 +184,13 @@ async fn taken(core: &Core, head: &Head, body: Incoming) -> Result<Reply, Fault>
     let query;
     let report = if kind.eq_ignore_ascii_case("application/json") {
         serde_json::from_str(text).map_err(|error| Fault {
-            message: format!("the body is no landing report: {error}").into(),
+            // Not serde's own text: it quotes the value.
+            message: format!(
+                "the body is no landing report (line {}, column {})",
+                error.line(),
+                error.column()
+            )
+            .into(),
             ..malformed("")
         })?
     } else if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
@@ -231,7 +251,6 @@ fn subject<'c>(
         ClickVerdict::FromFuture => "the click id is dated after it was received",
     };
     if let Some(code) = found.verdict.code() {
-        core.shared.metrics.rejected(code);
         return Err(unprocessable(code, message).of("click_id"));
     }
     let program = program.ok_or_else(|| {
@@ -243,7 +262,7 @@ fn subject<'c>(
 fn report_of(core: &Core, head: &Head, report: &Report<'_>) -> Result<Reply, Fault> {
     let unavailable = || {
         let message = "no catalog is loaded yet";
-        Fault::new(StatusCode::SERVICE_UNAVAILABLE, Code::UnknownProgram, message)
+        Fault::new(StatusCode::SERVICE_UNAVAILABLE, Code::UnknownProgram, message).after(1)
     };
     let catalog = core.catalog().ok_or_else(unavailable)?;
     let keys = core.keys();
