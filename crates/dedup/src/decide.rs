@@ -23,6 +23,8 @@ pub struct Rules {
     pub evidence_window_ms: i64,
     /// What another amount does.
     pub conflict: DedupConflict,
+    /// Time from order to lock, after whose receipt no report amends. Milliseconds, inclusive.
+    pub lock_after_ms: i64,
 }
 
 impl Rules {
@@ -32,6 +34,7 @@ impl Rules {
         lateness_ms: catalog::limits::LATENESS_MAX_MS,
         evidence_window_ms: 30 * 60_000,
         conflict: DedupConflict::Reject,
+        lock_after_ms: 30 * event::time::DAY_MS,
     };
 
     /// The rules in these terms.
@@ -43,6 +46,7 @@ impl Rules {
             lateness_ms: terms.lateness_ms,
             evidence_window_ms: terms.evidence_window_ms,
             conflict: terms.dedup_conflict,
+            lock_after_ms: terms.lock_after_ms,
         }
     }
 
@@ -62,6 +66,13 @@ impl Rules {
 
     fn admits(&self, member: &Member) -> bool {
         member.received_at.since(member.occurred_at) <= self.lateness_ms
+    }
+
+    /// When an order with this canonical report is locked: after it nothing amends.
+    fn lock_at(&self, canonical: &Member) -> Millis {
+        let by_order = canonical.occurred_at.0.saturating_add(self.lock_after_ms);
+        let by_receipt = canonical.received_at.0.saturating_add(self.lateness_ms);
+        Millis(by_order.max(by_receipt))
     }
 
     fn near(&self, a: Millis, b: Millis) -> bool {
@@ -88,6 +99,9 @@ pub fn record_id(order: &OrderKey, considered: &Considered, rules: Rules) -> Eve
         DedupConflict::Reject => 0,
         DedupConflict::Amend => 1,
     });
+    if rules.conflict == DedupConflict::Amend {
+        parts.extend_from_slice(&rules.lock_after_ms.to_be_bytes());
+    }
     let reports = considered.reports().iter().map(|member| member.id);
     for id in reports.chain(considered.later().iter().copied()) {
         parts.extend_from_slice(id.as_bytes());
@@ -105,7 +119,7 @@ pub fn decide(order: &OrderKey, considered: &Considered, rules: Rules) -> Option
     let evidence = Evidence::gather(&in_order(reports, canonical, rules), canonical, rules);
     let valued = match rules.conflict {
         DedupConflict::Reject => canonical,
-        DedupConflict::Amend => amending(reports, canonical),
+        DedupConflict::Amend => amending(reports, canonical, rules),
     };
     let summary = |member| summarize(member, (canonical, valued), &evidence);
     let listed = in_order(reports, canonical, Rules::BUILT_IN);
@@ -144,11 +158,13 @@ fn canonical(reports: &[Member], rules: Rules) -> Option<&Member> {
         .or_else(|| reports.iter().min_by_key(|member| (member.received_at, member.id)))
 }
 
-/// The report whose values are taken under `amend`: the newest of the canonical one's source, whatever its lag. A page
-/// does not amend what came with a credential.
-fn amending<'a>(reports: &'a [Member], canonical: &'a Member) -> &'a Member {
+/// The report whose values are taken under `amend`: the newest of the canonical one's source, whatever its lag, up to
+/// the lock. A page does not amend what came with a credential.
+fn amending<'a>(reports: &'a [Member], canonical: &'a Member, rules: Rules) -> &'a Member {
+    let lock_at = rules.lock_at(canonical);
     let may_amend = |member: &&Member| {
         member.ranked_source() == canonical.ranked_source()
+            && member.received_at <= lock_at
             && (member.credentialed() || !canonical.credentialed())
     };
     let newness = |m: &&Member| (m.conversion.revision.unwrap_or(0), m.received_at, m.id);

@@ -210,7 +210,6 @@ struct Subject<'c> {
 }
 
 fn subject<'c>(
-    core: &Core,
     head: &Head,
     keys: &Keys,
     catalog: &'c Snapshot,
@@ -266,7 +265,7 @@ fn report_of(core: &Core, head: &Head, report: &Report<'_>) -> Result<Reply, Fau
     };
     let catalog = core.catalog().ok_or_else(unavailable)?;
     let keys = core.keys();
-    let Subject { program, click } = subject(core, head, &keys, &catalog, report)?;
+    let Subject { program, click } = subject(head, &keys, &catalog, report)?;
     if let Some(origin) = head.headers.get(ORIGIN)
         && !program.body().sites.iter().any(|site| site.as_bytes() == origin.as_bytes())
     {

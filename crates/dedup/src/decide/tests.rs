@@ -344,6 +344,28 @@ fn amend_takes_the_highest_revision_then_the_newest_whatever_its_lag() {
 }
 
 #[test]
+fn nothing_amends_after_the_lock() {
+    let lock = AMEND.lock_after_ms;
+    check(
+        AMEND,
+        &[server(1, 0), server(2, lock).amount(2)],
+        expect!["2 = 2 · #1 CANONICAL 0 · #2 AMENDS 302"],
+    );
+    check(
+        AMEND,
+        &[server(1, 0), server(2, lock + 1).amount(2)],
+        expect!["2 = 1 · #1 CANONICAL 0 · #2 DUP_CONFLICT 303"],
+    );
+    // Received late, locked late: not before `lateness` after the receipt of the canonical report.
+    let soon = Rules { lock_after_ms: DAY, ..AMEND };
+    check(
+        soon,
+        &[server(1, DAY).late_by(DAY), server(2, 8 * DAY).amount(2)],
+        expect!["2 = 2 · #1 CANONICAL 0 · #2 AMENDS 302"],
+    );
+}
+
+#[test]
 fn amend_keeps_the_time_of_the_order() {
     let first = server(1, 0);
     let record = record(AMEND, &[first.clone(), server(2, DAY).amount(2)]);

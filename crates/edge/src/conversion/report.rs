@@ -429,8 +429,7 @@ impl<'a> Report<'a, '_> {
         let visitor = cookies.visitor(&self.keys.cookies, program, received_at);
         // The visitor cookie is shared by all programs of this host; what was allowed in another one says nothing here.
         let remembered = visitor.cookie.filter(|_| cookies.click(program).is_some());
-        let consent =
-            self.consent(&parsed, caller.trust, program, remembered.map(|v| v.consent));
+        let consent = self.consent(&parsed, caller.trust, program, remembered.map(|v| v.consent));
         let mut flags = consent.flags;
         flags.set_if(visitor.bad_mac, event::Flag::CookieBadMac);
         for flag in &parsed.flags {
