@@ -144,3 +144,16 @@ fn a_later_click_that_the_browser_keeps_is_not_replaced() {
     let newer = edge.get("/c/ads", &[]).location("sl_click").unwrap();
     assert_eq!(report(&newer), 1);
 }
+
+#[test]
+fn one_address_may_not_report_without_end() {
+    let mut starting = Starting::default();
+    starting.config.conversions.page_calls_per_second_per_address = 1.try_into().unwrap();
+    starting.config.conversions.page_calls_burst_per_address = 2.try_into().unwrap();
+    let edge = starting.start();
+    let report = || edge.post_form("/v1/clicks", &[ORIGIN], "program=shop&consent=denied");
+    let statuses = [report().status, report().status];
+    let third = report();
+    assert_eq!((statuses, third.status), ([202, 202], 429));
+    assert!(third.header("retry-after").is_some());
+}
