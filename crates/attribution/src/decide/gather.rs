@@ -1,12 +1,13 @@
 //! From an order to its candidates: identity, touches inside the horizon, and what was said about each.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use catalog::{ProgramRef, ProgramTerms};
 use event::body::OrderRecord;
 use event::body::decision::{IdentityTrace, Judged};
 use event::{Consent, EventId, Flag, IdentityId, Millis};
 use foldhash::fast::RandomState;
+use smallvec::{SmallVec, smallvec};
 
 use super::inputs::{Input, Inputs, Reaches};
 use super::{AFTER_MS, HORIZON_MS, OVERSIZE_KNOWN, closes_at};
@@ -29,8 +30,8 @@ pub(super) fn gather<E: Evidence>(
         closes_at: closes_at(converted_at, record.received_at, program),
         from: Millis(converted_at.0.saturating_sub(HORIZON_MS)),
         to: Millis(converted_at.0.saturating_add(AFTER_MS)),
-        found: BTreeMap::new(),
-        units: BTreeMap::new(),
+        found: Vec::new(),
+        units: Vec::new(),
     };
     gathering.run()
 }
@@ -43,11 +44,14 @@ struct Gathering<'a, E> {
     closes_at: Millis,
     from: Millis,
     to: Millis,
-    /// By total order of touches.
-    found: BTreeMap<(Millis, EventId), Found>,
-    /// Count of known events about each touch found.
-    units: BTreeMap<EventId, u64>,
+    /// Touches found, at last each once and in total order.
+    found: Vec<Found>,
+    /// Of each touch found: its id, the components it is reached from, and the count of known events about it.
+    units: Vec<(EventId, Components, u64)>,
 }
+
+/// Places of components, each once.
+type Components = SmallVec<[usize; 2]>;
 
 /// A touch on its way to being a candidate.
 struct Found {
@@ -57,6 +61,35 @@ struct Found {
     /// The landing whose claim `touch` is, while the event was not seen.
     landing: Option<EventId>,
     reaches: Reaches,
+    components: Components,
+}
+
+impl Found {
+    const fn key(&self) -> (Millis, EventId) {
+        (self.touch.occurred_at, self.touch.id)
+    }
+
+    /// Takes what a further way to the same touch tells. Its own event tells more than a landing's claim; of several
+    /// claims the one of the smallest landing stands.
+    fn join(&mut self, other: Self) {
+        let better = match (other.event, self.event) {
+            (true, false) => true,
+            (false, false) => other.landing < self.landing,
+            (true | false, true) => false,
+        };
+        self.reaches.shared_id |= other.reaches.shared_id;
+        self.reaches.merge |= other.reaches.merge;
+        for place in other.components {
+            if !self.components.contains(&place) {
+                self.components.push(place);
+            }
+        }
+        if better {
+            self.touch = other.touch;
+            self.event = other.event;
+            self.landing = other.landing;
+        }
+    }
 }
 
 /// Ids of one person, as this order may know it.
@@ -65,22 +98,21 @@ struct Component {
     own: u64,
     merges: u64,
     oversize: bool,
-    touches: HashSet<EventId, RandomState>,
 }
 
 impl<E: Evidence> Gathering<'_, E> {
     fn run(&mut self) -> Result<Inputs, E::Error> {
         let own: BTreeSet<IdentityId> = self.record.ids.iter().copied().collect();
-        let mut components = self.components(&own)?;
+        let components = self.components(&own)?;
         let mut identity =
             IdentityTrace { ids: own.iter().copied().collect(), ..Default::default() };
-        for component in &mut components {
-            for id in component.ids.clone() {
+        for (place, component) in components.iter().enumerate() {
+            for id in component.ids.iter().copied() {
                 let direct = own.contains(&id);
                 if !direct {
                     identity.merged.push(id);
                 }
-                self.touches_of(id, direct, component, &mut identity)?;
+                self.touches_of(id, direct, place, &mut identity)?;
             }
             if component.oversize {
                 identity.oversize.extend(component.ids.iter().copied());
@@ -92,6 +124,7 @@ impl<E: Evidence> Gathering<'_, E> {
         }
         identity.crowded.sort_unstable();
         identity.crowded.dedup();
+        self.sort();
         self.claims()?;
         self.events_behind_landings()?;
         let candidates = self.candidates()?;
@@ -149,14 +182,14 @@ impl<E: Evidence> Gathering<'_, E> {
         if oversize {
             ids = BTreeSet::from([start]);
         }
-        Ok(Component { ids, own: 1, merges, oversize, touches: HashSet::default() })
+        Ok(Component { ids, own: 1, merges, oversize })
     }
 
     fn touches_of(
         &mut self,
         id: IdentityId,
         direct: bool,
-        component: &mut Component,
+        component: usize,
         identity: &mut IdentityTrace,
     ) -> Result<(), E::Error> {
         let mut reached = Vec::new();
@@ -174,40 +207,34 @@ impl<E: Evidence> Gathering<'_, E> {
                 if !counts || !self.in_horizon(one.touch.occurred_at) {
                     continue;
                 }
-                component.touches.insert(one.touch.id);
                 let reaches = Reaches { shared_id: direct, merge: !direct, ..Reaches::default() };
-                self.find(one.touch, one.landing.map(|stamp| stamp.id), reaches);
+                self.found.push(Found {
+                    event: one.landing.is_none(),
+                    landing: one.landing.map(|stamp| stamp.id),
+                    touch: one.touch,
+                    reaches,
+                    components: smallvec![component],
+                });
             }
         }
         Ok(())
     }
 
-    fn in_horizon(&self, at: Millis) -> bool {
-        self.from <= at && at <= self.to
+    /// Puts what was found into total order, each touch once.
+    fn sort(&mut self) {
+        self.found.sort_by_key(Found::key);
+        let mut once: Vec<Found> = Vec::with_capacity(self.found.len());
+        for found in self.found.drain(..) {
+            match once.last_mut() {
+                Some(last) if last.key() == found.key() => last.join(found),
+                _ => once.push(found),
+            }
+        }
+        self.found = once;
     }
 
-    /// Adds a touch, or a further way to one. Its own event tells more than a landing's claim; of several claims the
-    /// one of the smallest landing stands.
-    fn find(&mut self, touch: KnownTouch, landing: Option<EventId>, reaches: Reaches) {
-        let event = landing.is_none();
-        let found = self.found.entry((touch.occurred_at, touch.id)).or_insert_with(|| Found {
-            touch: touch.clone(),
-            event,
-            landing,
-            reaches,
-        });
-        let better = match (event, found.event) {
-            (true, false) => true,
-            (false, false) => landing < found.landing,
-            (true | false, true) => false,
-        };
-        if better {
-            found.touch = touch;
-            found.event = event;
-            found.landing = landing;
-        }
-        found.reaches.shared_id |= reaches.shared_id;
-        found.reaches.merge |= reaches.merge;
+    fn in_horizon(&self, at: Millis) -> bool {
+        self.from <= at && at <= self.to
     }
 
     /// The touches of the order's own click ids. What the claim says stands; the event adds flags.
@@ -216,11 +243,13 @@ impl<E: Evidence> Gathering<'_, E> {
         for (claim, exempt) in claims {
             let Some(claim) = claim else { continue };
             let mut touch = KnownTouch::claimed(claim);
-            let key = self.found.keys().copied().find(|(_, id)| *id == touch.id);
-            let mut reaches = Reaches::default();
+            let place = self.found.iter().position(|found| found.touch.id == touch.id);
+            let (mut reaches, mut components) = (Reaches::default(), Components::new());
             let mut event = None;
-            if let Some(found) = key.and_then(|key| self.found.remove(&key)) {
+            if let Some(place) = place {
+                let found = self.found.remove(place);
                 reaches = found.reaches;
+                components = found.components;
                 event = found.event.then_some(found.touch);
             }
             if event.is_none() {
@@ -241,15 +270,16 @@ impl<E: Evidence> Gathering<'_, E> {
             }
             reaches.click_id |= !exempt;
             reaches.exempt_click_id |= exempt;
-            let found = Found { event: event.is_some(), landing: None, touch, reaches };
-            self.found.insert((found.touch.occurred_at, found.touch.id), found);
+            let found = Found { event: event.is_some(), landing: None, touch, reaches, components };
+            let place = self.found.partition_point(|other| other.key() < found.key());
+            self.found.insert(place, found);
         }
         Ok(())
     }
 
     /// A touch that was reached by a landing's ids may have its own event under other ids, or none.
     fn events_behind_landings(&mut self) -> Result<(), E::Error> {
-        for found in self.found.values_mut() {
+        for found in &mut self.found {
             if found.event || found.landing.is_none() {
                 continue;
             }
@@ -267,15 +297,15 @@ impl<E: Evidence> Gathering<'_, E> {
     fn candidates(&mut self) -> Result<Vec<Input>, E::Error> {
         let mut inputs = Vec::with_capacity(self.found.len());
         let mut facts = Vec::new();
-        for found in std::mem::take(&mut self.found).into_values() {
-            let Found { touch, event, reaches, .. } = found;
+        for found in std::mem::take(&mut self.found) {
+            let Found { touch, event, reaches, components, .. } = found;
             facts.clear();
             self.known.facts(&self.scope.program, touch.id, &mut facts)?;
             let said = self.fold(&facts, touch.consent);
             // Counted also if it is no candidate (now): the count must only grow.
             let judgements = said.judged.as_ref().map_or(0, |judged| u64::from(judged.count));
             let units = u64::from(event) + judgements + u64::from(said.reports);
-            self.units.insert(touch.id, units);
+            self.units.push((touch.id, components, units));
             let no_touch = touch.test != self.scope.test
                 || touch.consent == Consent::Denied
                 || touch.flags.meets(Flags::of(&[Flag::Head]));
@@ -340,20 +370,22 @@ impl<E: Evidence> Gathering<'_, E> {
 
     /// Count of distinct events known, by each id of the order and by its click ids: grows with the set.
     fn count(&self, components: &[Component], identity: &IdentityTrace) -> u64 {
-        let units = |id: &EventId| self.units.get(id).copied().unwrap_or(0);
         let mut known: u64 = 0;
         for component in components {
-            let mut one =
-                component.touches.iter().map(units).fold(component.merges, u64::saturating_add);
             let crowded = identity.crowded.iter().any(|(id, _)| component.ids.contains(id));
-            if component.oversize || crowded {
-                one = one.saturating_add(OVERSIZE_KNOWN);
-            }
+            let ignored = if component.oversize || crowded { OVERSIZE_KNOWN } else { 0 };
+            let one = component.merges.saturating_add(ignored);
             known = known.saturating_add(one.saturating_mul(component.own));
         }
         let clicks = [&self.record.click, &self.record.exempt_click];
-        let clicks = clicks.into_iter().flatten().map(|claim| units(&claim.id));
-        clicks.fold(known, u64::saturating_add)
+        for (id, places, units) in &self.units {
+            let own = places.iter().filter_map(|place| components.get(*place));
+            let own = own.fold(0_u64, |sum, component| sum.saturating_add(component.own));
+            let claims = clicks.iter().filter(|c| c.as_ref().is_some_and(|c| c.id == *id)).count();
+            let times = own.saturating_add(claims as u64);
+            known = known.saturating_add(units.saturating_mul(times));
+        }
+        known
     }
 }
 

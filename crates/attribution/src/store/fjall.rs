@@ -124,6 +124,10 @@ impl Kv for FjallKv {
         Ok(found.map(|value| value.to_vec()))
     }
 
+    fn has(&self, table: Table) -> Result<bool, StoreError> {
+        Ok(self.keyspace(table, false)?.is_some())
+    }
+
     fn scan(
         &self,
         table: Table,

@@ -82,6 +82,12 @@ pub trait Kv: Send + Sync {
     /// The backend cannot be read.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// Whether there may be rows in a table: a quick no spares the making of keys.
+    ///
+    /// # Errors
+    /// The backend cannot be read.
+    fn has(&self, table: Table) -> Result<bool, StoreError>;
+
     /// Shows the rows whose keys start with `prefix`, ascending from `from` on, until `each` answers false.
     ///
     /// # Errors
@@ -110,6 +116,10 @@ pub trait Kv: Send + Sync {
 impl<K: Kv + ?Sized> Kv for std::sync::Arc<K> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         (**self).get(table, key)
+    }
+
+    fn has(&self, table: Table) -> Result<bool, StoreError> {
+        (**self).has(table)
     }
 
     fn scan(
@@ -141,6 +151,10 @@ impl Kv for MemoryKv {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let tables = self.0.read().unwrap_or_else(PoisonError::into_inner);
         Ok(tables.get(&table).and_then(|rows| rows.get(key)).cloned())
+    }
+
+    fn has(&self, table: Table) -> Result<bool, StoreError> {
+        Ok(self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(&table))
     }
 
     fn scan(

@@ -67,8 +67,15 @@ fn id_epoch(touch: EventId) -> i64 {
     if touch.is_minted() { bounded_epoch(epoch_of(touch.time())) } else { 0 }
 }
 
+/// For the set in memory alone: the same in one process is enough.
 fn fingerprint(prefix: &[u8]) -> u64 {
-    event::topic::KeyHash::of(prefix).0
+    use std::hash::BuildHasher as _;
+    foldhash::fast::FixedState::with_seed(0x5111_a6e0).hash_one(prefix)
+}
+
+/// In keys: the same for ever.
+fn order_hash(order: &str) -> [u8; 8] {
+    event::topic::KeyHash::of(order.as_bytes()).0.to_be_bytes()
 }
 
 const CLICK: u8 = 0xff;
@@ -143,6 +150,9 @@ impl<K: Kv> State<K> {
     pub fn affected(&self, noted: &Noted, out: &mut Affected) -> Result<(), StoreError> {
         match noted {
             Noted::Touch { scope, touch, ids, .. } => {
+                if self.open.read().unwrap_or_else(PoisonError::into_inner).is_empty() {
+                    return Ok(());
+                }
                 for id in ids {
                     let around = Some(touch.occurred_at);
                     self.open_orders(&self.id_prefix(scope, id), around, touch.received_at, out)?;
@@ -624,6 +634,9 @@ impl<K: Kv> Evidence for State<K> {
         touch: EventId,
         out: &mut Vec<Fact>,
     ) -> Result<(), StoreError> {
+        if !self.kv.has(Table::Facts(id_epoch(touch)))? {
+            return Ok(());
+        }
         if let Some(key) = self.touch_key(program, touch) {
             out.extend(self.fact_set(touch, &key)?.facts().cloned());
         }
@@ -657,7 +670,7 @@ fn about_key(program: u32, touch: EventId) -> Vec<u8> {
 fn open_key(prefix: &[u8], converted_at: Millis, order: &str) -> Vec<u8> {
     let mut key = prefix.to_vec();
     put_key_millis(&mut key, converted_at);
-    key.extend_from_slice(&fingerprint(order.as_bytes()).to_be_bytes());
+    key.extend_from_slice(&order_hash(order));
     key
 }
 

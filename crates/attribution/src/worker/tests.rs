@@ -29,6 +29,10 @@ impl<K: Kv> Kv for Crashing<K> {
         self.kv.get(table, key)
     }
 
+    fn has(&self, table: Table) -> Result<bool, StoreError> {
+        self.kv.has(table)
+    }
+
     fn scan(
         &self,
         table: Table,
