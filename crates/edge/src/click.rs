@@ -90,8 +90,8 @@ fn redirect(
         return response::no_store(StatusCode::NOT_FOUND);
     };
     let mut reply = response::empty(StatusCode::FOUND);
+    *reply.headers_mut() = core.spare.take();
     let headers = reply.headers_mut();
-    headers.reserve(12);
     headers.insert(LOCATION, location);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let policy = policy.unwrap_or("strict-origin-when-cross-origin");

@@ -13,7 +13,7 @@ use event::body::{EventType, LossReason, Rejected};
 use event::topic::KeyHash;
 use event::{Body, Clock, Code, Envelope, EventId, LaneId, Millis, ProgramName, Topic};
 use eventlog::{Class, Header, Record};
-use http::header::HeaderValue;
+use http::header::{HeaderMap, HeaderValue};
 
 use crate::config::Config;
 use crate::days::{Today, day_of};
@@ -99,6 +99,8 @@ pub(crate) struct Core {
     today: RefCell<Option<Rc<Today>>>,
     /// Where a private block is written and sealed.
     pub block: RefCell<Vec<u8>>,
+    /// The headers of a request that is answered, empty again: those of the next answer.
+    pub spare: RefCell<HeaderMap>,
     /// Where the values of headers are written, many answers to one allocation.
     values: RefCell<BytesMut>,
     /// Ticks of the housekeeping, the coarse clock of deadlines. Never 0.
@@ -140,6 +142,7 @@ impl Core {
             addresses: RefCell::default(),
             today: RefCell::default(),
             block: RefCell::default(),
+            spare: RefCell::default(),
             values: RefCell::default(),
             tick: Rc::new(Cell::new(1)),
             tags: RefCell::default(),

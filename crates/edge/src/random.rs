@@ -1,7 +1,7 @@
 //! Random bytes of the operating system, drawn in blocks: one call to it serves many visitors.
 
 /// Bytes of one block.
-const BLOCK: usize = 1024;
+const BLOCK: usize = 4096;
 
 /// Random bytes of one core.
 pub(crate) struct Random {

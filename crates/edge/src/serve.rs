@@ -94,7 +94,7 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         let client = address::client(config, connection.peer, &parts.headers);
         let received_at = self.core.now();
         let http::request::Parts { method, uri, headers, .. } = parts;
-        let head = Head { method, uri, headers, received_at, client };
+        let mut head = Head { method, uri, headers, received_at, client };
         let route = Route::of(head.uri.path());
         let mut reply = match route {
             Route::Click(name) => click::click(&self.core, &head, name),
@@ -111,6 +111,8 @@ impl hyper::service::Service<Request<Incoming>> for Service {
                 return self.wait(endpoint, head, body, started);
             }
         };
+        head.headers.clear();
+        self.core.spare.replace(head.headers);
         close_if_unread(&mut reply, &body);
         self.ready(endpoint, reply, started)
     }

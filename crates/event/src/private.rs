@@ -96,7 +96,11 @@ impl DaySeal {
         if let Some(room) = bytes.get_mut(..SEAL_ROOM) {
             room.fill(0);
         }
+        // Four blocks of key stream are made at once; a whole number of fours needs no second run for the rest.
+        let length = bytes.len();
+        bytes.resize(length.next_multiple_of(4 * 64), 0);
         self.stream(id).apply_keystream(bytes);
+        bytes.truncate(length);
         let (room, text) = bytes.split_at(SEAL_ROOM);
         let tag = tag(room, id, text);
         bytes.extend_from_slice(&tag);
