@@ -1,5 +1,6 @@
 //! The loop: add evidence, decide what it bears on, make outputs durable, move the cursor.
 
+mod json;
 mod output;
 mod reading;
 
@@ -215,7 +216,7 @@ impl<K: Kv> Session<'_, K> {
     fn work(&mut self, batch: &Batch) -> Result<Turn, Error> {
         let started = Instant::now();
         let Worker { deps, metrics, .. } = self.worker;
-        let (noted, parked) = take(batch, metrics);
+        let (noted, mut parked) = take(batch, metrics);
         deps.state.add(&noted)?;
         let mut affected = Affected::new();
         for one in &noted {
@@ -224,7 +225,7 @@ impl<K: Kv> Session<'_, K> {
         let mut settled =
             Settled { cursor: Some((batch.partition, batch.next_offset)), ..Settled::default() };
         let mut outputs = Outputs::begin(&mut *self.consumer);
-        for rejected in &parked {
+        for rejected in &mut parked {
             outputs.reject(rejected).map_err(Error::Write)?;
         }
         let mut desk = Desk {

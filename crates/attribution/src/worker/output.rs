@@ -6,6 +6,8 @@ use event::topic::KeyHash;
 use event::{Body, Envelope, EventId, Topic};
 use eventlog::{Consumer, Cursor, Error, Header};
 
+use super::json;
+
 /// Bytes of outputs from which they are made durable before the rest of a batch is decided: traces are long, and the
 /// log's queue is bounded. 4 MiB, an eighth of that queue.
 const UNIT_BYTES_MAX: usize = 4 << 20;
@@ -24,25 +26,25 @@ impl<'c> Outputs<'c> {
     }
 
     /// An unreadable record.
-    pub(super) fn reject(&mut self, rejected: &Envelope) -> Result<(), Error> {
+    pub(super) fn reject(&mut self, rejected: &mut Envelope) -> Result<(), Error> {
         self.append(Topic::Rejected, KeyHash::of(rejected.key.as_bytes()), rejected)
     }
 
     /// A decision.
     pub(super) fn decision(&mut self, decision: Decision) -> Result<(), Error> {
         let key_hash = decision.order.key_hash();
-        self.append(Topic::Attributed, key_hash, &envelope(decision))
+        self.append(Topic::Attributed, key_hash, &mut envelope(decision))
     }
 
     fn append(
         &mut self,
         topic: Topic,
         key_hash: KeyHash,
-        envelope: &Envelope,
+        envelope: &mut Envelope,
     ) -> Result<(), Error> {
         let kind = envelope.body.event_type().number();
         let header = Header { codec: CODEC_JSON, kind, id: envelope.id, key_hash };
-        if envelope.write(&mut self.buffer).is_err() {
+        if json::write(envelope, &mut self.buffer).is_err() {
             // Nothing in these bodies can fail to become JSON.
             return Ok(());
         }
