@@ -3,7 +3,6 @@
 use bytes::BytesMut;
 use catalog::{LinkRef, Unavailable};
 use event::body::EventType;
-use event::private::SEAL_ROOM;
 use event::token::Claim;
 use event::{ClickId, Code, Consent, Flag, VisitorId, VisitorTag};
 use eventlog::Class;
@@ -324,7 +323,7 @@ impl Click<'_> {
             agent: self.visit.agent,
             referrer: self.visit.referrer.as_deref(),
             address_hash,
-            private: day.zip(block.get(SEAL_ROOM..)),
+            private: day.zip(Some(&*block)),
         };
         let recorded = event.enqueue(core, Class::Click);
         let metrics = &core.shared.metrics;

@@ -2,7 +2,6 @@
 
 use catalog::program::ThirdParty;
 use event::body::EventType;
-use event::private::SEAL_ROOM;
 use event::{Flag, VisitorId, VisitorTag};
 use eventlog::Class;
 use http::{Method, StatusCode};
@@ -99,7 +98,7 @@ pub(crate) fn impression(core: &Core, head: &Head, name: &str) -> Reply {
         agent: visit.agent,
         referrer: visit.referrer.as_deref(),
         address_hash,
-        private: day.zip(block.get(SEAL_ROOM..)),
+        private: day.zip(Some(&*block)),
     };
     let recorded = event.enqueue(core, Class::Impression);
     let metrics = &core.shared.metrics;

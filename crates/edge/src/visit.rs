@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use event::private::SEAL_ROOM;
 use event::{EventId, Flag};
 use http::HeaderMap;
 use http::header::{HeaderValue, REFERER, USER_AGENT};
@@ -113,11 +112,9 @@ impl<'h> Visit<'h> {
         let mut addresses = core.addresses.borrow_mut();
         let known = addresses.get(today.day, today.address.as_ref(), head.client.address);
         out.clear();
-        out.resize(SEAL_ROOM, 0);
-        let day = today.seal.as_ref().map(|seal| {
+        let day = today.seal.as_ref().and_then(|seal| {
             write_private(out, self.agent_text.as_deref(), self.referrer.as_deref(), &known.cut);
-            seal.seal_in_place(id, out);
-            today.day
+            seal.seal_json(id, out).ok().map(|()| today.day)
         });
         (day, known.hash)
     }

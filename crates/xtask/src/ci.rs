@@ -23,7 +23,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
         step::run(
             cargo()
                 .args(["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"])
-                .env("RUSTDOCFLAGS", "-D warnings"),
+                // The pages are made with private items, so links to them resolve.
+                .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links"),
         )
     })?;
     steps.run("generated pages", docs::check)?;
