@@ -73,6 +73,7 @@ fn denied_has_no_cookie_no_click_id_and_no_candidate_and_is_counted() {
     land(&site, &browser, "shop-review", &[("consent", "denied")]);
     assert_eq!(cookies(&browser), [""; 0]);
     assert_eq!(landed_with(&site), None);
+    tests::wait_for("the click to be counted", || (site.accepted("click") > before).then_some(()));
     assert_eq!(site.accepted("click"), before + 1);
     browser.open(&site.shop.order("1001", "server", &[]));
     site.becomes("1001", 1, Outcome::NOBODY);
