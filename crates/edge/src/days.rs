@@ -4,19 +4,24 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use event::Millis;
 use event::keys::{DayKeys, Secret};
 use event::private::DaySeal;
 use event::time::DAY_MS;
+use event::{Clock, Millis};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// How long before midnight the next day's keys are made, so that no request waits for the disk.
+/// How long before midnight the next day's keys are made, so that they are on disk before the first use.
 const AHEAD_MS: i64 = 3_600_000;
+/// Time between two looks of [`Days::keep`] at the day.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,15 +41,18 @@ pub(crate) struct Today {
     pub address: Option<Secret>,
 }
 
-/// The day keys of this node, in memory and in their file.
+/// The day keys of this node, in memory and in their file. Requests see the memory alone: only [`Days::open`] and
+/// [`Days::keep`] wait for the disk.
 #[derive(Debug)]
 pub(crate) struct Days {
     path: Option<PathBuf>,
     address_days: u32,
     private_days: u32,
     keys: ArcSwap<Vec<DayKeys>>,
-    /// Held while the file is written; whether the last writing failed, so that it is tried again.
-    writing: Mutex<bool>,
+    /// Held while keys are made, never while the disk works.
+    making: Mutex<()>,
+    /// Whether the file lacks something of what is in memory.
+    unsaved: AtomicBool,
 }
 
 /// The day of an instant, since 1970-01-01 UTC.
@@ -72,20 +80,38 @@ impl Days {
             address_days,
             private_days,
             keys: ArcSwap::from_pointee(keys),
-            writing: Mutex::default(),
+            making: Mutex::default(),
+            unsaved: AtomicBool::default(),
         };
         days.turn(now)?;
+        days.save()?;
         Ok(days)
     }
 
-    /// Makes the keys of today and, shortly before midnight, of tomorrow; destroys the ones whose time is over.
+    /// Keeps memory and file up to date until the other end of `stop` is gone. Waits for the disk: a thread of its own
+    /// runs it.
+    pub(crate) fn keep(&self, clock: &dyn Clock, stop: &Receiver<()>) {
+        loop {
+            let ended = stop.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout);
+            if let Err(error) = self.turn(clock.now()).and_then(|()| self.save()) {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "day keys are not on disk");
+            }
+            if ended {
+                return;
+            }
+        }
+    }
+
+    /// Makes the keys of today and, shortly before midnight, of tomorrow; destroys the ones whose time is over. In
+    /// memory: [`Self::save`] does the same to the file.
     ///
     /// # Errors
-    /// The file cannot be written, or there is no randomness. The keys in memory are good nonetheless.
-    pub(crate) fn turn(&self, now: Millis) -> Result<(), Error> {
+    /// There is no randomness.
+    fn turn(&self, now: Millis) -> Result<(), Error> {
         let today = day_of(now);
         let next = day_of(Millis(now.0.saturating_add(AHEAD_MS)));
-        let mut unwritten = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let mut keys = Vec::clone(&self.keys.load());
         let before = keys.clone();
         for day in [today, next] {
@@ -103,13 +129,27 @@ impl Days {
         }
         keys.retain(|key| key.address.is_some() || key.private.is_some());
         keys.sort_by_key(|key| key.day);
-        if keys == before && !*unwritten {
+        if keys != before {
+            self.keys.store(Arc::new(keys));
+            self.unsaved.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Writes the file, if it lacks something.
+    ///
+    /// # Errors
+    /// The file cannot be written; the next call tries again.
+    fn save(&self) -> Result<(), Error> {
+        let Some(path) = &self.path else { return Ok(()) };
+        // Before the keys are read: what is made from here on is for the next call.
+        if !self.unsaved.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        let file = File { day: keys.clone() };
-        self.keys.store(Arc::new(keys));
-        let written = self.path.as_ref().map_or(Ok(()), |path| write(path, &file));
-        *unwritten = written.is_err();
+        let written = write(path, &File { day: Vec::clone(&self.keys.load()) });
+        if written.is_err() {
+            self.unsaved.store(true, Ordering::Release);
+        }
         written
     }
 
@@ -118,10 +158,8 @@ impl Days {
         let find = || self.keys.load().iter().find(|key| key.day == day).cloned();
         let keys = find().or_else(|| {
             if let Err(error) = self.turn(now) {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "day keys are not on disk"
-                );
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "there are no day keys");
             }
             find()
         });

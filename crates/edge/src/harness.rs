@@ -9,7 +9,7 @@ use catalog::import::Format;
 use catalog::{Handle, State};
 use event::keys::{Key, KeyFile, KeyId, KeySet, ProgramKey, Secret};
 use event::{Clock, Envelope, Millis, ProgramName, Topic};
-use eventlog::{ClockKind, Log, RealDisk};
+use eventlog::{ClockKind, Disk, Log, RealDisk};
 use testkit::SteppedClock;
 
 use crate::{Config, Deps, Edge, Journal, LogJournal};
@@ -57,6 +57,8 @@ pub(crate) struct Starting {
     pub config: Config,
     pub catalog: Option<String>,
     pub keys: KeyFile,
+    pub disk: Arc<dyn Disk>,
+    pub log: eventlog::Config,
     /// What stands between edge and log.
     pub journal: fn(LogJournal) -> Arc<dyn Journal>,
 }
@@ -72,6 +74,8 @@ impl Default for Starting {
             },
             catalog: Some(CATALOG.to_owned()),
             keys: keys(),
+            disk: Arc::new(RealDisk),
+            log: eventlog::Config::default(),
             journal: |journal| Arc::new(journal),
         }
     }
@@ -83,9 +87,9 @@ impl Starting {
         let folder = tempfile::tempdir().unwrap();
         let clock = SteppedClock::default();
         let (log, _recovery) = Log::open(
-            Arc::new(RealDisk),
+            self.disk,
             &folder.path().join("log"),
-            eventlog::Config::default(),
+            self.log,
             Arc::new(clock.clone()),
             ClockKind::Real,
         )

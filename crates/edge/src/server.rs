@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use event::keys::KeyFile;
@@ -21,6 +21,7 @@ use telemetry::task::{self, Thread};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::config::Config;
 use crate::connection::{Connection, READ_BYTES, Wire};
@@ -28,6 +29,7 @@ use crate::core::{Core, Shared, record_of};
 use crate::days::Days;
 use crate::error::Error;
 use crate::frames::{HEADER_BYTES_MAX, TARGET_BYTES_MAX};
+use crate::journal::NotDurable;
 use crate::keys::Keys;
 use crate::lane;
 use crate::metrics::{Cut, Rule};
@@ -51,6 +53,14 @@ pub struct Edge {
     threads: Vec<Thread<Result<(), Error>>>,
     pulses: Vec<Pulse>,
     stop: watch::Sender<bool>,
+    day_keys: DayKeys,
+}
+
+/// The thread that keeps the file of the day keys. It ends when the other end of its channel is dropped.
+#[derive(Debug)]
+struct DayKeys {
+    thread: Thread<()>,
+    stop: mpsc::Sender<()>,
 }
 
 impl Edge {
@@ -99,6 +109,7 @@ impl Edge {
         }
         let shared = Arc::new(Shared::new(config, deps, days));
         let lanes = announce(&shared, cores, known_lanes)?;
+        let day_keys = keep_day_keys(&shared)?;
         let (stop, stopped) = watch::channel(false);
         let (mut threads, mut pulses) = (Vec::new(), Vec::new());
         for (core, (listeners, lane)) in sockets.into_iter().zip(lanes).enumerate() {
@@ -108,7 +119,7 @@ impl Edge {
             let run = move || run_core((core, pulse), shared, lane, listeners, stopped);
             threads.push(task::thread(format!("edge-{core}"), run).map_err(Error::Thread)?);
         }
-        Ok(Self { shared, addresses, threads, pulses, stop })
+        Ok(Self { shared, addresses, threads, pulses, stop, day_keys })
     }
 
     /// The addresses that it listens on, with the ports that were chosen.
@@ -147,8 +158,17 @@ impl Edge {
             let ended = thread.join().map_err(Error::Thread).and_then(|ended| ended);
             outcome = outcome.and(ended);
         }
-        outcome
+        drop(self.day_keys.stop);
+        outcome.and(self.day_keys.thread.join().map_err(Error::Thread))
     }
+}
+
+fn keep_day_keys(shared: &Arc<Shared>) -> Result<DayKeys, Error> {
+    let (stop, stopped) = mpsc::channel();
+    let shared = Arc::clone(shared);
+    let keep = move || shared.days.keep(&*shared.clock, &stopped);
+    let thread = task::thread("edge-day-keys", keep).map_err(Error::Thread)?;
+    Ok(DayKeys { thread, stop })
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
@@ -250,15 +270,17 @@ async fn serve(
     }
     drop(accepted);
     let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut declaring = JoinSet::new();
     loop {
         tokio::select! {
             arrival = arrivals.recv() => match arrival {
                 Some((stream, peer)) => server.open(stream, peer, &mut connections),
                 None => break,
             },
-            _ = ticks.tick() => server.tick().await,
-            Some(_ended) = connections.join_next(), if !connections.is_empty() => {}
+            _ = ticks.tick() => server.tick(&mut declaring),
+            Some(_ended) = connections.join_next() => {}
+            Some(_ended) = declaring.join_next() => {}
             _ = stopped.wait_for(|stopped| *stopped) => break,
         }
     }
@@ -267,7 +289,8 @@ async fn serve(
     while let Some((stream, peer)) = arrivals.recv().await {
         server.open(stream, peer, &mut connections);
     }
-    server.drain(&mut connections).await;
+    server.drain(&mut connections, &mut ticks, &mut declaring).await;
+    while declaring.join_next().await.is_some() {} // it may hold holes that its end gives back
     server.end_lane().await
 }
 
@@ -338,8 +361,9 @@ impl Server {
         connection.abort.replace(Some(abort));
     }
 
-    /// Four times a second: deadlines, measurements, and once a second what can wait.
-    async fn tick(&self) {
+    /// Four times a second: deadlines, measurements, and once a second what can wait. The declaration of holes waits for
+    /// the disk, so it goes on aside, one at a time.
+    fn tick(self: &Rc<Self>, declaring: &mut JoinSet<()>) {
         self.pulse.beat();
         let core = &self.core;
         let shared = &core.shared;
@@ -362,20 +386,22 @@ impl Server {
         let behind = core.lane.borrow().behind_ms(now);
         #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
         shared.metrics.lane_behind.set(behind as f64 / 1000.0);
-        if let Err(error) = shared.days.turn(now) {
-            tracing::error!(error = &error as &dyn std::error::Error, "day keys are not on disk");
+        if declaring.is_empty() {
+            let server = Rc::clone(self);
+            declaring.spawn_local(async move {
+                let _tried_again_later = server.declare().await;
+            });
         }
-        self.declare().await;
     }
 
     /// Declares the holes of this core on `node.log`. What the journal does not take is tried again a second later.
-    async fn declare(&self) {
+    async fn declare(&self) -> Result<(), NotDurable> {
         let core = &self.core;
         let now = core.now();
         let holes = core.holes.borrow_mut().take();
         let ended = core.lane.borrow_mut().take_ended();
         if holes.is_empty() && ended.is_empty() {
-            return;
+            return Ok(());
         }
         let node = &core.shared.config.node;
         let mut envelopes: Vec<_> = holes.iter().map(|hole| lane::lost(hole, now)).collect();
@@ -387,41 +413,54 @@ impl Server {
         }
         let records = envelopes.iter().map(|e| record_of(e, e.key.as_bytes())).collect();
         let durable = core.shared.journal.durable(Topic::Node, Class::Essential, records);
-        if durable.await.is_ok() {
+        let declared = durable.await;
+        if declared.is_ok() {
             let lost = holes.iter().map(|hole| hole.to - hole.from).sum();
             core.shared.metrics.holes_declared.increment(lost);
-            return;
+        } else {
+            let mut waiting = core.holes.borrow_mut();
+            for hole in holes {
+                waiting.add_range(hole);
+            }
+            core.lane.borrow_mut().put_back_ended(ended);
         }
-        let mut waiting = core.holes.borrow_mut();
-        for hole in holes {
-            waiting.add_range(hole);
-        }
-        core.lane.borrow_mut().put_back_ended(ended);
+        declared
     }
 
     /// Lets requests under way finish, then ends what is left.
-    async fn drain(self: &Rc<Self>, connections: &mut JoinSet<()>) {
+    async fn drain(
+        self: &Rc<Self>,
+        connections: &mut JoinSet<()>,
+        ticks: &mut Interval,
+        declaring: &mut JoinSet<()>,
+    ) {
         self.closing.set(true);
         for connection in self.open.borrow().iter().flatten() {
             if let Some(waker) = connection.waker.borrow().as_ref() {
                 waker.wake_by_ref();
             }
         }
-        let all = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.core.shared.config.drain_timeout, all).await.is_err() {
-            for connection in self.open.borrow().iter().flatten() {
-                self.core.shared.metrics.connection_cut(Cut::Drain);
-                end(connection);
+        let mut over = pin!(tokio::time::sleep(self.core.shared.config.drain_timeout));
+        loop {
+            tokio::select! {
+                ended = connections.join_next() => if ended.is_none() { return },
+                _ = ticks.tick() => self.tick(declaring),
+                () = &mut over => break,
             }
-            connections.shutdown().await;
         }
+        for connection in self.open.borrow().iter().flatten() {
+            self.core.shared.metrics.connection_cut(Cut::Drain);
+            end(connection);
+        }
+        connections.shutdown().await;
     }
 
-    /// Says on `node.log` that this core's lane is over.
+    /// Says on `node.log` that this core's lane is over. With holes that are not declared it stays open: the next start
+    /// declares what is missing of it.
     async fn end_lane(&self) -> Result<(), Error> {
         let core = &self.core;
         core.counts.borrow_mut().fold(&core.shared.metrics);
-        self.declare().await;
+        self.declare().await.map_err(Error::Announce)?;
         let (lane, next) = {
             let lane = core.lane.borrow();
             (lane.id(), lane.next_sequence())
@@ -472,3 +511,6 @@ async fn serve_one(place: Place, stream: TcpStream) {
         core.shared.metrics.gate_refused(Rule::Malformed);
     }
 }
+
+#[cfg(test)]
+mod tests;
