@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use event::body::Decision;
 use event::order::OrderRef;
 use event::{GoalName, OrderKey, ProgramName};
@@ -10,9 +11,9 @@ use crate::decide::decide;
 use crate::error::Error;
 use crate::store::{Kv, State};
 
-/// Looks decisions up. Clones share the state.
+/// Looks decisions up in the state that is open now. Clones share it.
 pub struct View<K> {
-    state: Arc<State<K>>,
+    state: Arc<ArcSwapOption<State<K>>>,
     catalog: Arc<catalog::Handle>,
 }
 
@@ -29,10 +30,20 @@ impl<K> std::fmt::Debug for View<K> {
 }
 
 impl<K: Kv> View<K> {
-    /// A view of this state under this catalog.
+    /// A view under this catalog, of no state yet.
     #[must_use]
-    pub const fn new(state: Arc<State<K>>, catalog: Arc<catalog::Handle>) -> Self {
-        Self { state, catalog }
+    pub fn new(catalog: Arc<catalog::Handle>) -> Self {
+        Self { state: Arc::default(), catalog }
+    }
+
+    /// From now on decisions are looked up in this state.
+    pub fn open(&self, state: Arc<State<K>>) {
+        self.state.store(Some(state));
+    }
+
+    /// Lets go of the state, so that its folder can be opened again as soon as nobody reads it. No order is known then.
+    pub fn close(&self) {
+        self.state.store(None);
     }
 
     /// The decision about an order on everything known now. None if the order is not known, or too old to be kept.
@@ -41,9 +52,10 @@ impl<K: Kv> View<K> {
     /// The state cannot be read.
     pub fn decision(&self, order: &OrderKey) -> Result<Option<Decision>, Error> {
         let catalog = self.catalog.snapshot();
-        let Some(record) = self.state.record(order)? else { return Ok(None) };
+        let Some(state) = self.state.load_full() else { return Ok(None) };
+        let Some(record) = state.record(order)? else { return Ok(None) };
         let Some(program) = catalog.program(order.program.as_str()) else { return Ok(None) };
-        Ok(Some(decide(&record, &*self.state, program)?))
+        Ok(Some(decide(&record, &*state, program)?))
     }
 
     /// The decisions about all orders with one of these references: of one program or of all, of one goal or of all,

@@ -6,12 +6,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use metrics::Gauge;
+
 use crate::consume::Cursor;
 use crate::disk::{Disk, DiskFile, Mode, SyncPoint, read_full, write_full};
 use crate::error::Error;
 use crate::frame::stream_number;
 use crate::record::Offset;
 use crate::signal::lock;
+use crate::stream::Stream;
 
 const MAGIC: [u8; 8] = *b"\xf5SILCUR\x01";
 /// Bytes of a slot: a page, so that the slots share none.
@@ -36,6 +39,8 @@ pub(crate) struct CursorFile {
     entries: Entries,
     /// Whether a consumer of this process has it.
     pub(crate) taken: bool,
+    /// What was subscribed to last, with its measurement: a group is behind also while nobody reads for it.
+    pub(crate) lag: Vec<(Arc<Stream>, Gauge)>,
 }
 
 impl CursorFile {
@@ -50,6 +55,7 @@ impl CursorFile {
             sequence: 0,
             entries: Entries::new(),
             taken: false,
+            lag: Vec::new(),
         };
         let file = match this.disk.open(&path, Mode::Write) {
             Ok(file) => file,
@@ -79,6 +85,14 @@ impl CursorFile {
 
     pub(crate) fn next_offset(&self, stream: u32) -> Option<Offset> {
         self.entries.get(&(stream, 0)).copied()
+    }
+
+    fn measure_lag(&self) {
+        for (stream, lag) in &self.lag {
+            let next = self.next_offset(stream.number()).unwrap_or(0);
+            #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+            lag.set(stream.high_watermark().saturating_sub(next) as f64);
+        }
     }
 
     /// Makes sure that the group is known to read these streams, so that nothing of them is deleted before it did.
@@ -213,9 +227,17 @@ impl Groups {
         Ok(file)
     }
 
+    /// Measures how far each group that was subscribed to is behind.
+    pub(crate) fn measure_lag(&self) {
+        self.all().iter().for_each(|file| lock(file).measure_lag());
+    }
+
+    fn all(&self) -> Vec<Arc<Mutex<CursorFile>>> {
+        lock(&self.files).values().cloned().collect()
+    }
+
     /// The lowest cursor of all groups that read this stream; `None` if none does.
     pub(crate) fn lowest(&self, stream: u32) -> Option<Offset> {
-        let files: Vec<_> = lock(&self.files).values().cloned().collect();
-        files.iter().filter_map(|file| lock(file).next_offset(stream)).min()
+        self.all().iter().filter_map(|file| lock(file).next_offset(stream)).min()
     }
 }

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use event::Topic;
-use metrics::Gauge;
 
 use crate::consume::{Consumer, Cursor, Delivery, Group, Partition, Unit};
 use crate::cursor::CursorFile;
@@ -21,7 +20,7 @@ pub(crate) struct EmbeddedConsumer {
     log: Log,
     cursors: Arc<Mutex<CursorFile>>,
     signal: Arc<Signal>,
-    readers: Vec<(Reader, Gauge)>,
+    readers: Vec<Reader>,
     /// The reader whose turn it is, so that no topic starves another.
     turn: usize,
     bounds: Bounds,
@@ -51,8 +50,10 @@ impl EmbeddedConsumer {
                 let next = held.next_offset(stream.number()).unwrap_or(0);
                 let mut reader = Reader::new(stream, next);
                 reader.seek(next);
-                readers.push((reader, lag(group.0, *topic)));
+                readers.push(reader);
             }
+            let lag = |topic: &Topic| (log.stream(*topic), lag(group.0, *topic));
+            held.lag = topics.iter().map(lag).collect();
             held.taken = true;
         }
         let outputs = Vec::new();
@@ -60,8 +61,7 @@ impl EmbeddedConsumer {
     }
 
     fn partitions(&self) -> Vec<Partition> {
-        let partition =
-            |(reader, _): &(Reader, Gauge)| Partition { topic: reader.stream().topic, index: 0 };
+        let partition = |reader: &Reader| Partition { topic: reader.stream().topic, index: 0 };
         self.readers.iter().map(partition).collect()
     }
 }
@@ -84,12 +84,8 @@ impl Consumer for EmbeddedConsumer {
             let count = self.readers.len();
             for step in 0..count {
                 let index = (self.turn + step) % count;
-                let Some((reader, lag)) = self.readers.get_mut(index) else { continue };
-                let batch = reader.read(self.bounds)?;
-                let behind = reader.stream().high_watermark().saturating_sub(reader.next_offset());
-                #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-                lag.set(behind as f64);
-                if let Some(batch) = batch {
+                let Some(reader) = self.readers.get_mut(index) else { continue };
+                if let Some(batch) = reader.read(self.bounds)? {
                     self.turn = index + 1;
                     return Ok(Delivery::Batch(batch));
                 }
@@ -103,8 +99,8 @@ impl Consumer for EmbeddedConsumer {
 
     fn seek(&mut self, partition: Partition, offset: Offset) -> Result<(), Error> {
         let Partition { topic, index } = partition;
-        let reader = self.readers.iter_mut().find(|(r, _)| r.stream().topic == topic && index == 0);
-        let (reader, _) = reader.ok_or(Error::NotAssigned { topic, index })?;
+        let reader = self.readers.iter_mut().find(|r| r.stream().topic == topic && index == 0);
+        let reader = reader.ok_or(Error::NotAssigned { topic, index })?;
         reader.seek(offset);
         Ok(())
     }

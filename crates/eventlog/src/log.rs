@@ -211,6 +211,12 @@ impl Log {
         inner.reader.streams.iter().map(trim).sum()
     }
 
+    /// Measures how far each group of this process is behind. To be called now and then, since a group falls behind
+    /// also while nobody reads for it.
+    pub fn measure_lag(&self) {
+        self.0.groups.measure_lag();
+    }
+
     /// What reads topics without a group.
     #[must_use]
     pub fn reader(&self) -> &LogReader {

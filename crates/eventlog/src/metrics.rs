@@ -37,7 +37,7 @@ const REFUSED: Metric =
         .labels(&["reason"]);
 const LAG: Metric = Metric::gauge(
     "eventlog_consumer_lag_records",
-    "Durable records that a consumer group has not read yet.",
+    "Durable records that a consumer group has not committed yet, also while its stage is failed.",
 )
 .labels(&["group", "topic"]);
 

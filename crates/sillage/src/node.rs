@@ -73,8 +73,12 @@ impl Node {
         });
         let catalog = Source::open(&config.node.catalog_file, &log, Arc::clone(&clock))?;
         let catalog = Arc::new(catalog);
-        let aging = Arc::clone(&catalog);
-        let loss = Arc::new(loss::Watch::start(log.reader().clone(), move || aging.tick())?);
+        let (aging, lagging) = (Arc::clone(&catalog), log.clone());
+        let tick = move || {
+            aging.tick();
+            lagging.measure_lag();
+        };
+        let loss = Arc::new(loss::Watch::start(log.reader().clone(), tick)?);
         let journal: Arc<dyn Journal> =
             Arc::new(LogJournal::new(&log).context("open the journal")?);
         let known = KnownLanes::read(log.reader()).context("read node.log")?;
@@ -86,10 +90,10 @@ impl Node {
         };
         let stages = match roles {
             Roles::All => Stages::start(&Base {
-                config: &config,
-                log: &log,
-                catalog: catalog.handle(),
-                clock: &clock,
+                config: config.clone(),
+                log: log.clone(),
+                catalog: Arc::clone(catalog.handle()),
+                clock: Arc::clone(&clock),
             })?,
             Roles::Edge => Stages::none(),
         };

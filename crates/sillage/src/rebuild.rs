@@ -43,32 +43,32 @@ pub(crate) fn run(file: &Path) -> anyhow::Result<()> {
             .context("open the event log; no node may run on it")?;
     let state = catalog_file::recorded(log.reader())?;
     let catalog = Arc::new(Handle::new(state).context("read the recorded catalog")?);
-    let base = Base { config: &config, log: &log, catalog: &catalog, clock: &clock };
+    let base = Base { config, log, catalog, clock };
     let reports = dedup(&base)?;
     println!("dedup: read {reports} reports");
     let (events, orders) = attribution(&base)?;
     println!("attribution: read {events} touches and records, {orders} orders decided before");
-    log.close();
+    base.log.close();
     println!("rebuilt in {:.1} s", started.elapsed().as_secs_f64());
     Ok(())
 }
 
-fn dedup(base: &Base<'_>) -> anyhow::Result<u64> {
+fn dedup(base: &Base) -> anyhow::Result<u64> {
     let folder = stages::state_folder(&base.config.node.data_folder, "dedup");
     FjallStore::delete(&folder)?;
-    let worker = stages::dedup_worker(base, stages::open_dedup(base.config)?);
+    let worker = stages::dedup_worker(base, stages::open_dedup(&base.config)?);
     worker.rebuild(&AtomicBool::new(false)).context("rebuild the state of dedup")
 }
 
-fn attribution(base: &Base<'_>) -> anyhow::Result<(u64, u64)> {
+fn attribution(base: &Base) -> anyhow::Result<(u64, u64)> {
     let folder = stages::state_folder(&base.config.node.data_folder, "attribution");
     FjallKv::delete(&folder)?;
-    let state = Arc::new(stages::open_attribution(base.config)?);
+    let state = Arc::new(stages::open_attribution(&base.config)?);
     let mut events = 0;
     for topic in [Topic::Touches, Topic::Unique] {
-        events += add(base.log, topic, &state)?;
+        events += add(&base.log, topic, &state)?;
     }
-    let orders = settle(base.log, &state)?;
+    let orders = settle(&base.log, &state)?;
     let worker = stages::attribution_worker(base, state);
     let mut session = worker.subscribe()?;
     while session.turn().context("decide")? != Turn::Idle {}

@@ -1,7 +1,8 @@
 //! The consumers of a node: one named thread each, over its own state folder, tried again when it fails.
 //!
-//! A stage that fails does not end the process: the edge goes on answering and recording, and the stage catches up from
-//! its last committed batch.
+//! A stage that fails does not end the process: the edge goes on answering and recording. Each try opens the state anew
+//! (one that met a full disk takes no more writes for as long as it is open) and catches up from the last committed
+//! batch.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,12 +41,16 @@ pub(crate) struct Stages {
 }
 
 /// What the stages stand on.
-pub(crate) struct Base<'a> {
-    pub(crate) config: &'a Config,
-    pub(crate) log: &'a Log,
-    pub(crate) catalog: &'a Arc<Handle>,
-    pub(crate) clock: &'a Arc<dyn Clock>,
+#[derive(Clone)]
+pub(crate) struct Base {
+    pub(crate) config: Config,
+    pub(crate) log: Log,
+    pub(crate) catalog: Arc<Handle>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
+
+/// A worker on its state, which is closed when this is dropped.
+type Run = Box<dyn FnOnce(&AtomicBool) -> anyhow::Result<()> + Send>;
 
 /// Folder of a stage's state in the data folder.
 pub(crate) fn state_folder(data_folder: &Path, stage: &str) -> PathBuf {
@@ -73,22 +78,22 @@ fn make(folder: PathBuf) -> anyhow::Result<PathBuf> {
 }
 
 /// The worker of dedup over `store`.
-pub(crate) fn dedup_worker(base: &Base<'_>, store: FjallStore) -> dedup::Worker<FjallStore> {
+pub(crate) fn dedup_worker(base: &Base, store: FjallStore) -> dedup::Worker<FjallStore> {
     let deps =
-        dedup::Deps { log: Arc::new(base.log.clone()), store, catalog: Arc::clone(base.catalog) };
+        dedup::Deps { log: Arc::new(base.log.clone()), store, catalog: Arc::clone(&base.catalog) };
     dedup::Worker::new(base.config.dedup.clone(), deps)
 }
 
 /// The worker of attribution over `state`.
 pub(crate) fn attribution_worker(
-    base: &Base<'_>,
+    base: &Base,
     state: Arc<State<FjallKv>>,
 ) -> attribution::Worker<FjallKv> {
     let deps = attribution::Deps {
         log: Arc::new(base.log.clone()),
         state,
-        catalog: Arc::clone(base.catalog),
-        clock: Arc::clone(base.clock),
+        catalog: Arc::clone(&base.catalog),
+        clock: Arc::clone(&base.clock),
     };
     attribution::Worker::new(base.config.attribution.clone(), deps)
 }
@@ -100,14 +105,23 @@ impl Stages {
     }
 
     /// Opens the state of every stage and starts them.
-    pub(crate) fn start(base: &Base<'_>) -> anyhow::Result<Self> {
+    pub(crate) fn start(base: &Base) -> anyhow::Result<Self> {
         let mut stages = Self::none();
-        let worker = dedup_worker(base, open_dedup(base.config)?);
-        stages.spawn("dedup", move |stop| Ok(worker.run(stop)?))?;
-        let state = Arc::new(open_attribution(base.config)?);
-        stages.view = Some(View::new(Arc::clone(&state), Arc::clone(base.catalog)));
-        let worker = attribution_worker(base, state);
-        stages.spawn("attribution", move |stop| Ok(worker.run(stop)?))?;
+        let on = base.clone();
+        stages.spawn("dedup", move || {
+            let worker = dedup_worker(&on, open_dedup(&on.config)?);
+            Ok(Box::new(move |stop| Ok(worker.run(stop)?)))
+        })?;
+        let view = View::new(Arc::clone(&base.catalog));
+        stages.view = Some(view.clone());
+        let on = base.clone();
+        stages.spawn("attribution", move || {
+            view.close(); // else the folder would stay locked
+            let state = Arc::new(open_attribution(&on.config)?);
+            view.open(Arc::clone(&state));
+            let worker = attribution_worker(&on, state);
+            Ok(Box::new(move |stop| Ok(worker.run(stop)?)))
+        })?;
         Ok(stages)
     }
 
@@ -119,11 +133,13 @@ impl Stages {
     fn spawn(
         &mut self,
         name: &'static str,
-        run: impl Fn(&AtomicBool) -> anyhow::Result<()> + Send + 'static,
+        open: impl Fn() -> anyhow::Result<Run> + Send + 'static,
     ) -> anyhow::Result<()> {
+        let first = open()?;
         let stop = Arc::clone(&self.stop);
         let running = RUNNING.gauge_of(&[name]);
-        self.threads.push(task::thread(name, move || keep_running(name, &stop, &running, run))?);
+        let run = move || keep_running(name, &stop, &running, first, open);
+        self.threads.push(task::thread(name, run)?);
         Ok(())
     }
 
@@ -142,11 +158,16 @@ fn keep_running(
     name: &'static str,
     stop: &AtomicBool,
     running: &Gauge,
-    run: impl Fn(&AtomicBool) -> anyhow::Result<()>,
+    first: Run,
+    open: impl Fn() -> anyhow::Result<Run>,
 ) {
-    while !stop.load(Ordering::Acquire) {
-        running.set(1.0);
-        if let Err(error) = run(stop) {
+    let mut opened = Ok(first);
+    loop {
+        let run = |run: Run| {
+            running.set(1.0);
+            run(stop)
+        };
+        if let Err(error) = opened.and_then(run) {
             running.set(0.0);
             tracing::error!(
                 stage = name,
@@ -156,5 +177,9 @@ fn keep_running(
             );
             std::thread::park_timeout(RETRY_AFTER);
         }
+        if stop.load(Ordering::Acquire) {
+            return;
+        }
+        opened = open();
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use event::Topic;
-use eventlog::{Backend, Class, Config, Group, METRICS, Refused, SyncPoint};
+use eventlog::{Backend, Class, Config, Delivery, Group, METRICS, Refused, SyncPoint};
 use testkit::{CrashDisk, SteppedClock};
 
 use crate::world::{DATA, open, open_with, record, small};
@@ -32,8 +32,11 @@ fn commits_bytes_refusals_and_lag_are_those_of_the_log() {
         assert_eq!(refused, Refused::Full(Topic::Conversions));
         let mut consumer = log.subscribe(Group("dedup"), &[Topic::Conversions]).unwrap();
         consumer.next(Duration::ZERO).unwrap();
-        consumer.next(Duration::ZERO).unwrap();
+        let Delivery::Batch(batch) = consumer.next(Duration::ZERO).unwrap() else { panic!() };
+        consumer.unit().unwrap().commit(&[batch.cursor()]).unwrap();
+        consumer.next(Duration::ZERO).unwrap(); // read, and not committed
         drop(consumer);
+        log.measure_lag();
         log.close();
         let folder = Path::new(DATA).join("events.conversions");
         let lengths = disk.names(&folder).into_iter();
