@@ -210,6 +210,7 @@ impl Click<'_> {
             exempt: self.link.is_exempt(),
             choice: self.parameters.consent,
             cookie: remembered.map(|cookie| cookie.consent),
+            granted_click: false,
             gdpr: self.parameters.gdpr,
             tc_string: self.parameters.gdpr_consent,
             gpc: self.visit.gpc,

@@ -23,6 +23,9 @@ pub(crate) struct Signals<'a> {
     pub choice: Option<&'a str>,
     /// The choice kept in the visitor cookie.
     pub cookie: Option<Consent>,
+    /// The click id that came along was made under a grant: browsers that keep no cookie have nothing else. It is no
+    /// choice of whoever shows it, so it allows no cookie, but a signal of the browser does not take it back.
+    pub granted_click: bool,
     /// `gdpr`.
     pub gdpr: Option<&'a str>,
     /// `gdpr_consent`, the TC string.
@@ -90,11 +93,13 @@ pub(crate) fn evaluate(policy: &Policy, signals: &Signals<'_>) -> Verdict {
             signals.cookie.filter(|kept| matches!(kept, Consent::Granted | Consent::Denied));
         // What this request says is later than what the cookie remembers.
         let explicit = signals.choice.and_then(choice).or(tc).or(remembered);
-        let refused = signals.gpc && policy.gpc == Signal::Deny;
+        let gpc = signals.gpc && policy.gpc == Signal::Deny;
+        let dnt = signals.dnt && policy.dnt == Signal::Deny;
         match explicit {
-            Some(Consent::Granted) if refused && policy.gpc_wins => Consent::Denied,
+            Some(Consent::Granted) if gpc && policy.gpc_wins => Consent::Denied,
             Some(choice) => choice,
-            None if refused || (signals.dnt && policy.dnt == Signal::Deny) => Consent::Denied,
+            None if gpc && policy.gpc_wins => Consent::Denied,
+            None if (gpc || dnt) && !signals.granted_click => Consent::Denied,
             None => Consent::Unknown,
         }
     };

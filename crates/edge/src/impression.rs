@@ -51,6 +51,7 @@ pub(crate) fn impression(core: &Core, head: &Head, name: &str) -> Reply {
         exempt: link.is_exempt(),
         choice: parameters.consent,
         cookie: remembered.map(|cookie| cookie.consent),
+        granted_click: false,
         gdpr: parameters.gdpr,
         tc_string: parameters.gdpr_consent,
         gpc: visit.gpc,

@@ -275,11 +275,12 @@ fn report_of(core: &Core, head: &Head, report: &Report<'_>) -> Result<Reply, Fau
     let cookies = Cookies::read(&head.headers);
     let found = cookies.visitor(&keys.cookies, program, head.received_at);
     let remembered = found.cookie.filter(|_| cookies.click(program).is_some());
-    let exempt = click.as_ref().is_some_and(|click| click.consent == Consent::Exempt);
+    let clicked = click.as_ref().map(|click| click.consent);
     let signals = Signals {
-        exempt,
+        exempt: clicked == Some(Consent::Exempt),
         choice: report.consent.as_deref(),
         cookie: remembered.map(|cookie| cookie.consent),
+        granted_click: clicked == Some(Consent::Granted),
         gdpr: report.gdpr.as_deref(),
         tc_string: report.gdpr_consent.as_deref(),
         gpc: head.header_is("sec-gpc", "1"),

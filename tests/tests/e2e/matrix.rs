@@ -24,6 +24,9 @@ struct Row {
     server_denied: u64,
     /// `/p` with the cookies of the click alone; none: the pixel is refused, since nothing proves a click.
     pixel: Option<u64>,
+    /// In a browser that blocks cookies: those that the answer to `/v1/clicks` sets where nothing is said; then `/p` with
+    /// the click id.
+    carried: Option<(&'static str, u64)>,
     /// `/v1/clicks` with `granted`: cookies set that the click had not set; then `/p` with all of them.
     granted_later: Option<(&'static str, u64)>,
     /// `/v1/clicks` with `denied`: cookies expired, those of exempt journeys never; then `/v1/conversions` with the click id.
@@ -41,6 +44,7 @@ const GRANTED: Row = Row {
     server: 0,
     server_denied: 411,
     pixel: Some(0),
+    carried: Some(("", 0)),
     granted_later: Some(("", 0)),
     denied_later: Some(("c v", 411)),
 };
@@ -61,6 +65,7 @@ const DENIED: Row = Row {
     server: 201,
     server_denied: 201,
     pixel: None,
+    carried: None,
     granted_later: None,
     denied_later: None,
     ..GRANTED
@@ -99,6 +104,7 @@ const TABLE: [Row; 14] = [
         link: "lenient-review",
         query: "",
         impression: "v",
+        carried: Some(("c v", 0)),
         granted_later: Some(("v", 0)),
         ..GRANTED
     },
@@ -118,6 +124,7 @@ const TABLE: [Row; 14] = [
         link: "lenient-review",
         query: "",
         impression: "v",
+        carried: Some(("c v", 0)),
         granted_later: Some(("v", 0)),
         header: GPC,
         ..GRANTED
@@ -189,11 +196,18 @@ impl Walk<'_> {
         self.report("refused", click_id.as_deref(), Some("denied"), row.server_denied);
         self.pixel("pixel", &kept(&clicked), row.pixel);
 
+        if let Some((set, code)) = row.carried {
+            let click_id = self.click().1.unwrap_or_default();
+            let told = self.site.land(row.program, &click_id, row.headers(), "", "");
+            self.check("landing: status", told.status, 202);
+            self.check("landing: cookies", letters(&told, row.program, false), set);
+            self.carried(&click_id, code);
+        }
         if let Some((set, code)) = row.granted_later {
             let (clicked, click_id) = self.click();
             let before = kept(&clicked);
-            let told =
-                self.site.land(row.program, &click_id.unwrap_or_default(), "granted", &before);
+            let click_id = click_id.unwrap_or_default();
+            let told = self.site.land(row.program, &click_id, row.headers(), "granted", &before);
             self.check("granted later: status", told.status, 202);
             self.check("granted later: cookies", letters(&told, row.program, false), set);
             let both: Vec<String> =
@@ -203,7 +217,8 @@ impl Walk<'_> {
         if let Some((expired, code)) = row.denied_later {
             let (clicked, click_id) = self.click();
             let click_id = click_id.unwrap_or_default();
-            let told = self.site.land(row.program, &click_id, "denied", &kept(&clicked));
+            let before = kept(&clicked);
+            let told = self.site.land(row.program, &click_id, row.headers(), "denied", &before);
             self.check("denied later: status", told.status, 202);
             self.check("denied later: cookies", letters(&told, row.program, true), expired);
             self.report("denied", Some(&click_id), None, code);
@@ -234,11 +249,21 @@ impl Walk<'_> {
         self.decided(order, code);
     }
 
+    /// The order page's pixel, with the click id and without cookies.
+    fn carried(&mut self, click_id: &str, code: u64) {
+        self.show("carried", &format!("&click_id={click_id}"), "", Some(code));
+    }
+
     /// The order page's pixel, with these cookies and nothing else.
     fn pixel(&mut self, name: &str, cookies: &str, code: Option<u64>) {
+        self.show(name, "", cookies, code);
+    }
+
+    fn show(&mut self, name: &str, parameters: &str, cookies: &str, code: Option<u64>) {
         let order = self.order(name);
         let program = self.row.program;
-        let target = format!("/p/{program}.gif?order_id={order}&amount=49.90&currency=EUR");
+        let target =
+            format!("/p/{program}.gif?order_id={order}&amount=49.90&currency=EUR{parameters}");
         let shown = self.site.visit(&target, self.row.headers(), cookies);
         self.check(&format!("{order}: /p"), shown.status, if code.is_some() { 200 } else { 422 });
         if let (Some(code), 200) = (code, shown.status) {

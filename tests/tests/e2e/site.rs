@@ -180,6 +180,7 @@ impl Site {
         &self,
         program: &str,
         click_id: &str,
+        signals: &[(&str, &str)],
         consent: &str,
         cookies: &str,
     ) -> Reply {
@@ -199,6 +200,7 @@ impl Site {
             ("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8"),
             ("Origin", &*origin),
         ];
+        headers.extend_from_slice(signals);
         if !cookies.is_empty() {
             headers.push(("Cookie", cookies));
         }

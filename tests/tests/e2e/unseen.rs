@@ -42,7 +42,7 @@ fn a_prefetched_click_counts_once_its_page_is_shown_and_not_before() {
     assert_eq!(site.visit(order, &[], visitor).status, 200);
     site.becomes_in("lenient", "1001", 1, Outcome::NOBODY);
 
-    let told = site.land("lenient", &click_id, "", "");
+    let told = site.land("lenient", &click_id, &[], "", "");
     assert_eq!(told.status, 202, "{}", told.text());
     // The order is decided again by what is known now.
     site.becomes_in("lenient", "1001", 1, Outcome::credited("blog"));

@@ -131,6 +131,7 @@ fn every_state_at_the_landing() {
         ("unknown click, GPC", &unknown, "", vec![origin, gpc]),
         ("unknown click, GPC, granted now", &unknown, "&consent=granted", vec![origin, gpc]),
         ("granted click, nothing said", &granted, "", vec![origin]),
+        ("granted click, GPC", &granted, "", vec![origin, gpc]),
         ("granted click, denied now", &granted, "&consent=denied", vec![origin]),
         ("exempt click, denied now", &exempt, "&consent=denied", vec![origin]),
         ("exempt click, granted now", &exempt, "&consent=granted", vec![origin]),
@@ -152,6 +153,7 @@ fn every_state_at_the_landing() {
         unknown click, GPC                 | v expired+c_shop expired     | consent denied, -
         unknown click, GPC, granted now    | v+c_shop                     | consent granted, ids
         granted click, nothing said        | no cookie                    | consent -, -
+        granted click, GPC                 | no cookie                    | consent -, -
         granted click, denied now          | v expired+c_shop expired     | consent denied, -
         exempt click, denied now           | v expired+c_shop expired     | consent -, -
         exempt click, granted now          | no cookie                    | consent -, -

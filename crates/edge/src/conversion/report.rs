@@ -429,7 +429,10 @@ impl<'a> Report<'a, '_> {
         let visitor = cookies.visitor(&self.keys.cookies, program, received_at);
         // The visitor cookie is shared by all programs of this host; what was allowed in another one says nothing here.
         let remembered = visitor.cookie.filter(|_| cookies.click(program).is_some());
-        let consent = self.consent(&parsed, caller.trust, program, remembered.map(|v| v.consent));
+        let granted_click = clicks
+            .iter()
+            .any(|click| click.claim.as_ref().is_some_and(|c| c.consent == Consent::Granted));
+        let consent = self.consent(&parsed, caller, remembered.map(|v| v.consent), granted_click);
         let mut flags = consent.flags;
         flags.set_if(visitor.bad_mac, event::Flag::CookieBadMac);
         for flag in &parsed.flags {
@@ -529,22 +532,23 @@ impl<'a> Report<'a, '_> {
     fn consent(
         &self,
         parsed: &ParsedConversion,
-        trust: Trust,
-        program: ProgramRef<'_>,
+        caller: Caller<'_>,
         cookie: Option<Consent>,
+        granted_click: bool,
     ) -> consent::Verdict {
-        let is_page = trust == Trust::Page;
+        let is_page = caller.trust == Trust::Page;
         let signals = Signals {
             exempt: false,
             choice: parsed.consent.map(Consent::as_str),
             cookie,
+            granted_click,
             gdpr: parsed.gdpr.as_deref(),
             tc_string: parsed.gdpr_consent.as_deref(),
             gpc: is_page && self.head.header_is("sec-gpc", "1"),
             dnt: is_page && self.head.header_is("dnt", "1"),
             page: Page::Merchant,
         };
-        consent::evaluate(&program.body().consent, &signals)
+        consent::evaluate(&caller.program.body().consent, &signals)
     }
 }
 

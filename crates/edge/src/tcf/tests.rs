@@ -61,6 +61,7 @@ fn answer(text: &str, vendor: Option<u16>, page: Page) -> Result<Option<Consent>
         exempt: false,
         choice: None,
         cookie: None,
+        granted_click: false,
         gdpr: Some("1"),
         tc_string: Some(text),
         gpc: false,
