@@ -5,12 +5,13 @@ pub mod fjall;
 pub mod kv;
 pub mod memory;
 mod names;
+pub(crate) mod recent;
 pub mod state;
 
 use std::error::Error as StdError;
 
 pub use self::fjall::FjallKv;
-pub use kv::{Changes, Each, Kv, MemoryKv, Table};
+pub use kv::{Changes, Each, Kv, MemoryKv, Rows, Table};
 pub use state::{Settled, State};
 
 /// Why a store could not do something.

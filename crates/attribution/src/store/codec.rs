@@ -6,7 +6,7 @@ use event::body::touch::{DeviceClass, SubIds, TouchKind};
 use event::{Consent, CustomerKey, EventId, IdentityId, Millis, VisitorTag};
 
 use super::StoreError;
-use super::names::Names;
+use super::names::Known;
 use crate::evidence::{Fact, FactKind, Flags, KnownTouch, Stamp};
 use crate::facts::{FactSet, kind_number};
 
@@ -26,19 +26,25 @@ impl<'a> Reader<'a> {
         Ok(*head)
     }
 
-    fn byte(&mut self) -> Result<u8, StoreError> {
+    pub(super) fn slice(&mut self, length: usize) -> Result<&'a [u8], StoreError> {
+        let (head, rest) = self.0.split_at_checked(length).ok_or_else(damaged)?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8, StoreError> {
         self.array().map(u8::from_be_bytes)
     }
 
-    fn u16(&mut self) -> Result<u16, StoreError> {
+    pub(super) fn u16(&mut self) -> Result<u16, StoreError> {
         self.array().map(u16::from_be_bytes)
     }
 
-    fn u32(&mut self) -> Result<u32, StoreError> {
+    pub(super) fn u32(&mut self) -> Result<u32, StoreError> {
         self.array().map(u32::from_be_bytes)
     }
 
-    fn millis(&mut self) -> Result<Millis, StoreError> {
+    pub(super) fn millis(&mut self) -> Result<Millis, StoreError> {
         self.array().map(|bytes| Millis(i64::from_be_bytes(bytes)))
     }
 
@@ -52,8 +58,7 @@ impl<'a> Reader<'a> {
 
     fn text(&mut self) -> Result<&'a str, StoreError> {
         let length = usize::from(self.u16()?);
-        let (text, rest) = self.0.split_at_checked(length).ok_or_else(damaged)?;
-        self.0 = rest;
+        let text = self.slice(length)?;
         std::str::from_utf8(text).map_err(|_| damaged())
     }
 
@@ -86,7 +91,7 @@ pub(super) fn put_key_millis(out: &mut Vec<u8>, at: Millis) {
     out.extend_from_slice(&(at.0 ^ i64::MIN).to_be_bytes());
 }
 
-fn put_millis(out: &mut Vec<u8>, at: Millis) {
+pub(super) fn put_millis(out: &mut Vec<u8>, at: Millis) {
     out.extend_from_slice(&at.0.to_be_bytes());
 }
 
@@ -113,8 +118,13 @@ pub(super) fn put_people(out: &mut Vec<u8>, ids: &[IdentityId]) {
     }
 }
 
-/// The fields of a touch that are numbers: 25 bytes. Identity and time stand in the key.
+/// Bytes of [`put_touch`].
+pub(super) const FIXED_BYTES: usize = 8 + 16 + 3 * 4 + 4 + 8 + 1;
+
+/// The fields of a touch that are numbers.
 pub(super) fn put_touch(out: &mut Vec<u8>, touch: &KnownTouch, numbers: [u32; 3]) {
+    put_millis(out, touch.occurred_at);
+    out.extend_from_slice(touch.id.as_bytes());
     for number in numbers {
         out.extend_from_slice(&number.to_be_bytes());
     }
@@ -127,12 +137,8 @@ pub(super) fn put_touch(out: &mut Vec<u8>, touch: &KnownTouch, numbers: [u32; 3]
     out.push(kind | consent_bits(touch.consent) << 1 | u8::from(touch.test) << 3);
 }
 
-pub(super) fn touch(
-    reader: &mut Reader<'_>,
-    names: &Names,
-    id: EventId,
-    occurred_at: Millis,
-) -> Result<KnownTouch, StoreError> {
+pub(super) fn touch(reader: &mut Reader<'_>, names: &Known<'_>) -> Result<KnownTouch, StoreError> {
+    let (occurred_at, id) = (reader.millis()?, reader.event_id()?);
     let [partner, link, channel] = [reader.u32()?, reader.u32()?, reader.u32()?];
     let flags = Flags::from_bits(reader.u32()?);
     let received_at = reader.millis()?;
@@ -151,42 +157,27 @@ pub(super) fn touch(
     })
 }
 
-/// A touch by its own event: time, fixed fields, ids, dimensions.
-pub(super) fn event_row(
-    touch: &KnownTouch,
-    numbers: [u32; 3],
-    ids: &[IdentityId],
-    dimensions: &Dimensions,
-) -> Vec<u8> {
-    let mut out = Vec::with_capacity(96);
-    put_millis(&mut out, touch.occurred_at);
-    put_touch(&mut out, touch, numbers);
-    put_people(&mut out, ids);
+pub(super) fn put_dimensions(out: &mut Vec<u8>, dimensions: &Dimensions) {
     out.push(dimensions.device as u8);
-    put_option(&mut out, dimensions.country.as_deref());
-    put_option(&mut out, dimensions.creative.as_deref());
-    put_option(&mut out, dimensions.pcid.as_deref());
+    put_option(out, dimensions.country.as_deref());
+    put_option(out, dimensions.creative.as_deref());
+    put_option(out, dimensions.pcid.as_deref());
     for (number, text) in dimensions.subs.iter() {
         out.push(number);
-        put_text(&mut out, text);
+        put_text(out, text);
     }
-    out
 }
 
+/// A touch by its own event: fixed fields, ids, dimensions.
 pub(super) struct EventRow<'a> {
     pub(super) touch: KnownTouch,
     pub(super) ids: Vec<IdentityId>,
     rest: Reader<'a>,
 }
 
-pub(super) fn read_event<'a>(
-    row: &'a [u8],
-    names: &Names,
-    id: EventId,
-) -> Result<EventRow<'a>, StoreError> {
+pub(super) fn read_event<'a>(row: &'a [u8], names: &Known<'_>) -> Result<EventRow<'a>, StoreError> {
     let mut reader = Reader(row);
-    let occurred_at = reader.millis()?;
-    let touch = touch(&mut reader, names, id, occurred_at)?;
+    let touch = touch(&mut reader, names)?;
     let ids = reader.people()?;
     Ok(EventRow { touch, ids, rest: reader })
 }
@@ -236,6 +227,9 @@ const fn consent(bits: u8) -> Consent {
         _ => Consent::Denied,
     }
 }
+
+/// Bytes of [`put_stamp`].
+pub(super) const STAMP_BYTES: usize = 16 + 8 + 8;
 
 pub(super) fn put_stamp(out: &mut Vec<u8>, stamp: &Stamp) {
     out.extend_from_slice(stamp.id.as_bytes());

@@ -14,7 +14,12 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use foldhash::fast::RandomState;
 
 use super::StoreError;
-use super::kv::{Changes, Each, Kv, Table};
+use super::kv::{Changes, Each, Kv, Rows, Table};
+
+/// Format of the tables. Each change of what stands in them takes the next number.
+const FORMAT: u32 = 2;
+/// File in the folder that says its format.
+const FORMAT_FILE: &str = "SILLAGE_FORMAT";
 
 /// Threads that flush and compact. Count; one is enough for one writer.
 const FLUSHERS: usize = 1;
@@ -43,6 +48,7 @@ fn failed(what: &'static str) -> impl FnOnce(fjall::Error) -> StoreError {
 fn name(table: Table) -> String {
     match table {
         Table::Names => "names".into(),
+        Table::Recent => "recent".into(),
         Table::Touches(epoch) => format!("touches-{epoch}"),
         Table::Events(epoch) => format!("events-{epoch}"),
         Table::Facts(epoch) => format!("facts-{epoch}"),
@@ -55,23 +61,52 @@ fn name(table: Table) -> String {
     }
 }
 
-fn epoch_in(name: &str) -> Option<i64> {
+/// The format of the tables in `path`: 0 if there are none, or none that say it.
+fn format_of(path: &Path) -> Result<u32, StoreError> {
+    match std::fs::read_to_string(path.join(FORMAT_FILE)) {
+        Ok(text) => Ok(text.trim().parse().unwrap_or(0)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(e) => Err(StoreError::of("read the format of the state of attribution")(e)),
+    }
+}
+
+fn epoch_in(name: &str) -> Option<u16> {
     let (_, epoch) = name.split_once('-')?;
     epoch.parse().ok()
 }
 
 impl FjallKv {
-    /// Opens the tables in `path`, empty if there are none.
+    /// Opens the tables in `path`, empty if there are none. Tables of an older format are deleted: the next worker reads
+    /// its topics from the start.
     ///
     /// # Errors
-    /// The folder cannot be read or written, another process has it open, or it was written by another version.
+    /// The folder cannot be read or written, another process has it open, or it was written by a newer version.
     pub fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        let found = format_of(path)?;
+        if found > FORMAT {
+            let text = format!("its format is {found}, this version knows {FORMAT}");
+            return Err(StoreError::of("open the state of attribution")(io::Error::other(text)));
+        }
+        if found < FORMAT {
+            if std::fs::read_dir(path).is_ok_and(|mut files| files.next().is_some()) {
+                tracing::warn!(
+                    found,
+                    format = FORMAT,
+                    "the state of attribution is of an older version; it is filled anew from the topics"
+                );
+            }
+            Self::delete(path)?;
+        }
         let database = Database::builder(path)
             .cache_size(cache_bytes)
             .worker_threads(FLUSHERS)
             .max_journaling_size(JOURNAL_BYTES_MAX)
             .open()
             .map_err(failed("open the state of attribution"))?;
+        if found < FORMAT {
+            std::fs::write(path.join(FORMAT_FILE), format!("{FORMAT}\n"))
+                .map_err(StoreError::of("write the format of the state of attribution"))?;
+        }
         Ok(Self { database, tables: RwLock::default(), path: path.to_owned() })
     }
 
@@ -166,7 +201,18 @@ impl Kv for FjallKv {
         batch.commit().map_err(failed("write the state"))
     }
 
-    fn expire(&self, epoch: i64) -> Result<(), StoreError> {
+    fn fill(&self, table: Table, rows: Rows<'_>) -> Result<(), StoreError> {
+        const WHAT: &str = "fill a table of the state";
+        let Some(keyspace) = self.keyspace(table, true)? else { return Ok(()) };
+        let mut ingestion = keyspace.start_ingestion().map_err(failed(WHAT))?;
+        for row in rows {
+            let (key, value) = row?;
+            ingestion.write(key, value).map_err(failed(WHAT))?;
+        }
+        ingestion.finish().map_err(failed(WHAT))
+    }
+
+    fn expire(&self, epoch: u16) -> Result<(), StoreError> {
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         for name in self.database.list_keyspace_names() {
             if epoch_in(&name).is_some_and(|of| of < epoch) {
@@ -180,5 +226,39 @@ impl Kv for FjallKv {
         }
         tables.retain(|table, _| table.epoch().is_none_or(|of| of >= epoch));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Changes, FORMAT, FORMAT_FILE, FjallKv, Kv as _, Table};
+
+    #[test]
+    fn tables_of_an_older_format_are_filled_anew_and_of_a_newer_one_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("attribution");
+        let has_row = || {
+            let kv = FjallKv::open(&path, 1 << 20).unwrap();
+            let row = kv.get(Table::Cursors, b"key").unwrap().is_some();
+            let mut changes = Changes::default();
+            changes.put(Table::Cursors, b"key".to_vec(), Vec::new());
+            kv.write(changes).unwrap();
+            row
+        };
+        assert!(!has_row());
+        assert!(has_row(), "of this format");
+        for older in [None, Some(FORMAT - 1)] {
+            let file = path.join(FORMAT_FILE);
+            std::fs::remove_file(&file).unwrap();
+            if let Some(older) = older {
+                std::fs::write(file, older.to_string()).unwrap();
+            }
+            assert!(!has_row(), "of format {older:?}");
+            assert!(has_row());
+        }
+        std::fs::write(path.join(FORMAT_FILE), (FORMAT + 1).to_string()).unwrap();
+        let refused = FjallKv::open(&path, 1 << 20).unwrap_err();
+        let source = std::error::Error::source(&refused).unwrap().to_string();
+        assert_eq!(source, "its format is 3, this version knows 2");
     }
 }

@@ -11,12 +11,14 @@ use super::StoreError;
 pub enum Table {
     /// number → name
     Names,
-    /// scope ‖ id ‖ time ‖ touch ‖ landing? → fixed fields of the touch
-    Touches(i64),
+    /// number → touches that came together and are not packed yet
+    Recent,
+    /// scope ‖ id ‖ number of the oldest row that was packed → touches of the id
+    Touches(u16),
     /// program ‖ touch → fixed fields, ids, dimensions
-    Events(i64),
+    Events(u16),
     /// program ‖ touch → facts
-    Facts(i64),
+    Facts(u16),
     /// scope ‖ id ‖ other ‖ event → times
     Merges,
     /// order key → record
@@ -34,10 +36,11 @@ pub enum Table {
 impl Table {
     /// The epoch of a table that has one.
     #[must_use]
-    pub const fn epoch(self) -> Option<i64> {
+    pub const fn epoch(self) -> Option<u16> {
         match self {
             Self::Touches(epoch) | Self::Events(epoch) | Self::Facts(epoch) => Some(epoch),
             Self::Names
+            | Self::Recent
             | Self::Merges
             | Self::Orders
             | Self::Emitted
@@ -73,6 +76,9 @@ impl Changes {
 /// Is shown key and value of a row; answers whether it wants to see more.
 pub type Each<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError>;
 
+/// Keys and values of many rows.
+pub type Rows<'a> = &'a mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>>;
+
 /// Ordered tables. What a backend may lose at a power cut is the newest of what it was told, never something in
 /// between: then the topics are read again from where it stands.
 pub trait Kv: Send + Sync {
@@ -106,11 +112,18 @@ pub trait Kv: Send + Sync {
     /// The backend cannot be written; nothing was changed.
     fn write(&self, changes: Changes) -> Result<(), StoreError>;
 
+    /// Adds many rows, whose keys ascend, at less cost than by [`Kv::write`] and not in one step: after an error any
+    /// of them may be there. They survive what happens after the answer, a power cut too.
+    ///
+    /// # Errors
+    /// The backend cannot be written, or what `rows` says.
+    fn fill(&self, table: Table, rows: Rows<'_>) -> Result<(), StoreError>;
+
     /// Drops the tables of epochs before `epoch`.
     ///
     /// # Errors
     /// The backend cannot be written.
-    fn expire(&self, epoch: i64) -> Result<(), StoreError>;
+    fn expire(&self, epoch: u16) -> Result<(), StoreError>;
 }
 
 impl<K: Kv + ?Sized> Kv for std::sync::Arc<K> {
@@ -136,16 +149,20 @@ impl<K: Kv + ?Sized> Kv for std::sync::Arc<K> {
         (**self).write(changes)
     }
 
-    fn expire(&self, epoch: i64) -> Result<(), StoreError> {
+    fn fill(&self, table: Table, rows: Rows<'_>) -> Result<(), StoreError> {
+        (**self).fill(table, rows)
+    }
+
+    fn expire(&self, epoch: u16) -> Result<(), StoreError> {
         (**self).expire(epoch)
     }
 }
 
-type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+type Sorted = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Tables in memory.
 #[derive(Debug, Default)]
-pub struct MemoryKv(RwLock<BTreeMap<Table, Rows>>);
+pub struct MemoryKv(RwLock<BTreeMap<Table, Sorted>>);
 
 impl Kv for MemoryKv {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -192,7 +209,16 @@ impl Kv for MemoryKv {
         Ok(())
     }
 
-    fn expire(&self, epoch: i64) -> Result<(), StoreError> {
+    fn fill(&self, table: Table, rows: Rows<'_>) -> Result<(), StoreError> {
+        for row in rows {
+            let (key, value) = row?;
+            let mut tables = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            tables.entry(table).or_default().insert(key, value);
+        }
+        Ok(())
+    }
+
+    fn expire(&self, epoch: u16) -> Result<(), StoreError> {
         let mut tables = self.0.write().unwrap_or_else(PoisonError::into_inner);
         tables.retain(|table, _| table.epoch().is_none_or(|of| of >= epoch));
         Ok(())

@@ -1,7 +1,7 @@
 //! Names in state are numbers; here they are names again.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use event::{ChannelName, LinkName, PartnerName};
 use foldhash::fast::RandomState;
@@ -13,7 +13,7 @@ use super::StoreError;
 pub(crate) struct Names(RwLock<Inner>);
 
 #[derive(Debug, Default)]
-struct Inner {
+pub(crate) struct Inner {
     numbers: HashMap<Arc<str>, u32, RandomState>,
     names: Vec<Entry>,
 }
@@ -52,14 +52,24 @@ impl Names {
         if inner.push(text) == number { Ok(()) } else { Err(StoreError::damaged(NAME)) }
     }
 
+    /// The names behind numbers. Nobody adds a name meanwhile.
+    pub(crate) fn known(&self) -> Known<'_> {
+        Known(self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Names as they are at the moment.
+#[derive(Debug)]
+pub(crate) struct Known<'a>(RwLockReadGuard<'a, Inner>);
+
+impl Known<'_> {
     fn with<T>(
         &self,
         number: u32,
         read: impl FnOnce(&Entry) -> Option<T>,
     ) -> Result<T, StoreError> {
-        let inner = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let place = usize::try_from(number).ok().and_then(|n| n.checked_sub(1));
-        let entry = place.and_then(|place| inner.names.get(place));
+        let entry = place.and_then(|place| self.0.names.get(place));
         entry.and_then(read).ok_or_else(|| StoreError::damaged(NAME))
     }
 

@@ -12,26 +12,25 @@ use foldhash::fast::RandomState;
 
 use super::StoreError;
 use super::codec::{
-    EventRow, Reader, damaged, event_row, facts, facts_row, names_of, put_key_millis, put_times,
-    put_touch, read_event, times, touch,
+    EventRow, Reader, damaged, facts, facts_row, names_of, put_key_millis, put_times, read_event,
+    times,
 };
 use super::kv::{Changes, Kv, Table};
 use super::names::Names;
-use crate::decide::{AFTER_MS, HORIZON_MS};
-use crate::evidence::{
-    Evidence, Fact, KnownTouch, MERGES_PER_ID_MAX, MergeEdge, Reached, Scope, Stamp,
-    TOUCHES_PER_EPOCH_MAX, epoch_of,
+use super::recent::{
+    Arrived, EPOCH_MAX, Gathered, PersonKey, RECENT_BYTES_MAX, Recent, bounded_epoch,
 };
+use crate::decide::{AFTER_MS, HORIZON_MS};
+use crate::evidence::{Evidence, Fact, KnownTouch, MERGES_PER_ID_MAX, MergeEdge, Reached, Scope};
 use crate::facts::FactSet;
 use crate::noted::{Noted, implied_merges};
-
-/// Epochs outside of this range are folded to its ends: no hostile time makes more tables.
-const EPOCH_MAX: i64 = 2_000;
 
 /// State over a backend. Belongs to all workers of a process.
 pub struct State<K> {
     kv: K,
     names: Names,
+    recent: RwLock<Recent>,
+    recent_bytes_max: usize,
     /// Fingerprints of ids and click ids under which orders are registered: most touches bear on no order.
     open: RwLock<HashSet<u64, RandomState>>,
     /// Names get numbers, facts are read and written again: one writer at a time.
@@ -58,13 +57,9 @@ pub struct Settled {
     pub cursor: Option<(Partition, Offset)>,
 }
 
-fn bounded_epoch(epoch: i64) -> i64 {
-    epoch.clamp(0, EPOCH_MAX)
-}
-
 /// Epoch of the tables about a touch: by the time in its id; ids that no edge minted share one.
-fn id_epoch(touch: EventId) -> i64 {
-    if touch.is_minted() { bounded_epoch(epoch_of(touch.time())) } else { 0 }
+fn id_epoch(touch: EventId) -> u16 {
+    if touch.is_minted() { bounded_epoch(touch.time()) } else { 0 }
 }
 
 /// For the set in memory alone: the same in one process is enough.
@@ -80,12 +75,20 @@ fn order_hash(order: &str) -> [u8; 8] {
 
 const CLICK: u8 = 0xff;
 
+/// Beside the cursors: number of the next row of touches that came lately.
+const NEXT_ROW: &[u8] = b"recent";
+
 impl<K: Kv> State<K> {
     /// The state that stands in `kv`.
     ///
     /// # Errors
     /// The backend cannot be read, or holds a row that is not one of ours.
     pub fn open(kv: K) -> Result<Self, StoreError> {
+        Self::open_packing(kv, RECENT_BYTES_MAX)
+    }
+
+    /// Opens it so that touches are packed when they are `recent_bytes_max` bytes or more.
+    pub(crate) fn open_packing(kv: K, recent_bytes_max: usize) -> Result<Self, StoreError> {
         let names = Names::default();
         kv.scan(Table::Names, &[], &[], &mut |key, value| {
             let number = key.try_into().map(u32::from_be_bytes).map_err(|_| damaged())?;
@@ -99,7 +102,23 @@ impl<K: Kv> State<K> {
             open.insert(fingerprint(prefix.ok_or_else(damaged)?));
             Ok(true)
         })?;
-        Ok(Self { kv, names, open: RwLock::new(open), writing: Mutex::new(()) })
+        let mut recent = Recent::default();
+        if let Some(next) = kv.get(Table::Cursors, NEXT_ROW)? {
+            recent.begin(next.try_into().map(u64::from_be_bytes).map_err(|_| damaged())?);
+        }
+        kv.scan(Table::Recent, &[], &[], &mut |key, row| {
+            let number = key.try_into().map(u64::from_be_bytes).map_err(|_| damaged())?;
+            recent.take(number, row)?;
+            Ok(true)
+        })?;
+        Ok(Self {
+            kv,
+            names,
+            recent: RwLock::new(recent),
+            recent_bytes_max,
+            open: RwLock::new(open),
+            writing: Mutex::new(()),
+        })
     }
 
     /// Adds evidence and orders, in one step. What is there already stays as it is; of two records of one order the one
@@ -112,6 +131,7 @@ impl<K: Kv> State<K> {
         let mut adding = Adding {
             state: self,
             changes: Changes::default(),
+            touches: Vec::new(),
             facts: HashMap::default(),
             orders: HashMap::default(),
             opened: Vec::new(),
@@ -119,7 +139,11 @@ impl<K: Kv> State<K> {
         for one in noted {
             adding.add(one)?;
         }
-        let Adding { mut changes, facts, orders, opened, .. } = adding;
+        let Adding { mut changes, touches, facts, orders, opened, .. } = adding;
+        let row = self.recent.read().unwrap_or_else(PoisonError::into_inner).rows().end;
+        if !touches.is_empty() {
+            changes.put(Table::Recent, row.to_be_bytes().to_vec(), touches.clone());
+        }
         for ((table, key), facts) in facts {
             changes.put(table, key, facts_row(&facts));
         }
@@ -132,7 +156,51 @@ impl<K: Kv> State<K> {
         }
         // First what lets touches find an order, then the order: a touch written meanwhile is found by one of the two.
         self.open.write().unwrap_or_else(PoisonError::into_inner).extend(opened);
-        self.kv.write(changes)
+        self.kv.write(changes)?;
+        if touches.is_empty() {
+            return Ok(());
+        }
+        let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
+        recent.take(row, &touches)?;
+        let full = recent.bytes() >= self.recent_bytes_max;
+        drop(recent);
+        if full { self.pack() } else { Ok(()) }
+    }
+
+    /// Writes what came lately to where it stays. Readers find it in one of the two places, or in both; a crash before
+    /// the end leaves it in the first, and it is written again to the same rows.
+    fn pack(&self) -> Result<(), StoreError> {
+        let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
+        let rows = recent.rows();
+        for people in recent.people().chunk_by(|(a, _), (b, _)| a.epoch() == b.epoch()) {
+            let Some((first, _)) = people.first() else { continue };
+            let mut packed = people.iter().map(|(person, last)| {
+                let mut key = Vec::with_capacity(32);
+                key.extend_from_slice(person.prefix());
+                key.extend_from_slice(&rows.start.to_be_bytes());
+                Ok((key, recent.packed(*last)?))
+            });
+            self.kv.fill(Table::Touches(first.epoch()), &mut packed)?;
+        }
+        let mut events = recent.events();
+        events.sort_by_key(|(_, id)| id_epoch(*id));
+        for events in events.chunk_by(|(_, a), (_, b)| id_epoch(*a) == id_epoch(*b)) {
+            let Some((_, first)) = events.first() else { continue };
+            let mut packed = events.iter().map(|(program, id)| {
+                let row = recent.event(*program, *id)?.ok_or_else(damaged)?;
+                Ok((about_key(*program, *id), row.to_vec()))
+            });
+            self.kv.fill(Table::Events(id_epoch(*first)), &mut packed)?;
+        }
+        drop(recent);
+        let mut changes = Changes::default();
+        changes.put(Table::Cursors, NEXT_ROW.to_vec(), rows.end.to_be_bytes().to_vec());
+        for row in rows.clone() {
+            changes.remove(Table::Recent, row.to_be_bytes().to_vec());
+        }
+        self.kv.write(changes)?;
+        self.recent.write().unwrap_or_else(PoisonError::into_inner).begin(rows.end);
+        Ok(())
     }
 
     fn number(&self, text: &str, changes: &mut Changes) -> u32 {
@@ -165,12 +233,12 @@ impl<K: Kv> State<K> {
                 self.open_orders(&self.click_prefix(program, *touch), None, at, out)?;
                 let mut ids: HashSet<IdentityId, RandomState> = HashSet::default();
                 let mut test = None;
+                let event = self.event(program, *touch, |row| Ok((row.touch.test, row.ids)))?;
+                if let Some((known, reached)) = event {
+                    ids.extend(reached);
+                    test = Some(known);
+                }
                 if let Some(key) = self.touch_key(program, *touch) {
-                    if let Some(row) = self.kv.get(Table::Events(id_epoch(*touch)), &key)? {
-                        let row = read_event(&row, &self.names, *touch)?;
-                        ids.extend(row.ids);
-                        test = Some(row.touch.test);
-                    }
                     let said = self.fact_set(*touch, &key)?;
                     ids.extend(said.entries().flat_map(|(_, ids)| ids.iter().copied()));
                 }
@@ -273,9 +341,14 @@ impl<K: Kv> State<K> {
         id: EventId,
         read: impl FnOnce(EventRow<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let Some(key) = self.touch_key(program, id) else { return Ok(None) };
-        match self.kv.get(Table::Events(id_epoch(id)), &key)? {
-            Some(row) => read(read_event(&row, &self.names, id)?).map(Some),
+        let Some(program) = self.names.number(program.as_str()) else { return Ok(None) };
+        let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(row) = recent.event(program, id)? {
+            return read(read_event(row, &self.names.known())?).map(Some);
+        }
+        drop(recent);
+        match self.kv.get(Table::Events(id_epoch(id)), &about_key(program, id))? {
+            Some(row) => read(read_event(&row, &self.names.known())?).map(Some),
             None => Ok(None),
         }
     }
@@ -402,7 +475,7 @@ impl<K: Kv> State<K> {
     /// # Errors
     /// The backend fails.
     pub fn expire(&self, before: Millis) -> Result<(), StoreError> {
-        self.kv.expire(bounded_epoch(epoch_of(before)))?;
+        self.kv.expire(bounded_epoch(before))?;
         let mut changes = Changes::default();
         self.kv.scan(Table::Open, &[], &[], &mut |key, value| {
             let time = key.len().checked_sub(16).and_then(|at| key.get(at..));
@@ -420,6 +493,8 @@ impl<K: Kv> State<K> {
 struct Adding<'a, K> {
     state: &'a State<K>,
     changes: Changes,
+    /// Records of the touches.
+    touches: Vec<u8>,
     facts: HashMap<(Table, Vec<u8>), FactSet, RandomState>,
     orders: HashMap<Vec<u8>, OrderRecord, RandomState>,
     opened: Vec<u64>,
@@ -439,12 +514,8 @@ impl<K: Kv> Adding<'_, K> {
             Noted::Touch { scope, touch, ids, dimensions } => {
                 let program = self.number(scope.program.as_str());
                 let numbers = self.numbers(touch);
-                for id in ids {
-                    self.reach((program, scope.test), id, touch, numbers, None);
-                }
-                let key = about_key(program, touch.id);
-                let row = event_row(touch, numbers, ids, dimensions);
-                self.changes.put(Table::Events(id_epoch(touch.id)), key, row);
+                let arrived = Arrived { program, touch, numbers, ids };
+                arrived.put_event(&mut self.touches, dimensions);
             }
             Noted::Fact { program, touch, fact, landed } => {
                 let program = self.number(program.as_str());
@@ -452,10 +523,8 @@ impl<K: Kv> Adding<'_, K> {
                 if let Some((click, ids)) = landed.as_deref() {
                     let claimed = KnownTouch::claimed(click);
                     let numbers = self.numbers(&claimed);
-                    for id in ids {
-                        let place = (program, click.test);
-                        self.reach(place, id, &claimed, numbers, Some(&fact.stamp));
-                    }
+                    let arrived = Arrived { program, touch: &claimed, numbers, ids };
+                    arrived.put_landing(&mut self.touches, &fact.stamp);
                     told = ids;
                 }
                 self.say(about_key(program, *touch), *touch, fact, told)?;
@@ -467,27 +536,6 @@ impl<K: Kv> Adding<'_, K> {
             Noted::Order(record) => self.order(record)?,
         }
         Ok(())
-    }
-
-    fn reach(
-        &mut self,
-        (program, test): (u32, bool),
-        id: &IdentityId,
-        touch: &KnownTouch,
-        numbers: [u32; 3],
-        landing: Option<&Stamp>,
-    ) {
-        let mut key = id_key(program, test, id);
-        put_key_millis(&mut key, touch.occurred_at);
-        key.extend_from_slice(touch.id.as_bytes());
-        let mut row = Vec::with_capacity(48);
-        put_touch(&mut row, touch, numbers);
-        if let Some(stamp) = landing {
-            key.extend_from_slice(stamp.id.as_bytes());
-            put_times(&mut row, stamp);
-        }
-        let epoch = bounded_epoch(epoch_of(touch.occurred_at));
-        self.changes.put(Table::Touches(epoch), key, row);
     }
 
     fn say(
@@ -581,33 +629,26 @@ impl<K: Kv> Evidence for State<K> {
         epoch: i64,
         out: &mut Vec<Reached>,
     ) -> Result<bool, StoreError> {
-        let prefix = self.id_prefix(scope, id);
-        if prefix.is_empty() || epoch != bounded_epoch(epoch) {
+        let Some(program) = self.names.number(scope.program.as_str()) else { return Ok(true) };
+        let Some(epoch) = u16::try_from(epoch).ok().filter(|epoch| *epoch <= EPOCH_MAX) else {
             return Ok(true);
+        };
+        let person = PersonKey::new(epoch, (program, scope.test), id);
+        let mut gathered = Gathered::new();
+        // What is packed meanwhile is found in both places, so it is looked for in this order.
+        let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
+        let names = self.names.known();
+        let more = recent.touches(&person, &names, &mut gathered)?;
+        drop(recent);
+        if more {
+            let prefix = person.prefix();
+            self.kv.scan(Table::Touches(epoch), prefix, prefix, &mut |_, row| {
+                gathered.row(row, &names)
+            })?;
         }
-        let before = out.len();
-        let mut distinct = 0_usize;
-        let mut last = None;
-        let table = Table::Touches(epoch);
-        self.kv.scan(table, &prefix, &prefix, &mut |key, value| {
-            let mut key = Reader(key.get(prefix.len()..).ok_or_else(damaged)?);
-            let at = key.key_millis()?;
-            let touch_id = key.event_id()?;
-            distinct = distinct.saturating_add(usize::from(last != Some((at, touch_id))));
-            last = Some((at, touch_id));
-            if distinct > TOUCHES_PER_EPOCH_MAX {
-                return Ok(false);
-            }
-            let mut row = Reader(value);
-            let touch = touch(&mut row, &self.names, touch_id, at)?;
-            let landing =
-                if key.is_empty() { None } else { Some(times(&mut row, key.event_id()?)?) };
-            out.push(Reached { touch, landing });
-            Ok(true)
-        })?;
-        if distinct > TOUCHES_PER_EPOCH_MAX {
-            out.truncate(before);
-            return Ok(false);
+        match gathered.finish() {
+            Some(mut touches) => out.append(&mut touches),
+            None => return Ok(false),
         }
         Ok(true)
     }

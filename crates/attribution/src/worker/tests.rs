@@ -16,7 +16,8 @@ use crate::build::{START, World};
 use crate::config::Config;
 use crate::error::Error;
 use crate::random::{as_json, final_world, records, script};
-use crate::store::{Changes, Each, FjallKv, Kv, MemoryKv, State, StoreError, Table};
+use crate::store::recent::RECENT_BYTES_MAX;
+use crate::store::{Changes, Each, FjallKv, Kv, MemoryKv, Rows, State, StoreError, Table};
 
 /// A backend that passes the crash point behind each write.
 struct Crashing<K> {
@@ -48,7 +49,12 @@ impl<K: Kv> Kv for Crashing<K> {
         self.log.pass(CrashPoint::AfterEvidence).map_err(StoreError::of("crash"))
     }
 
-    fn expire(&self, epoch: i64) -> Result<(), StoreError> {
+    fn fill(&self, table: Table, rows: Rows<'_>) -> Result<(), StoreError> {
+        self.kv.fill(table, rows)?;
+        self.log.pass(CrashPoint::AfterEvidence).map_err(StoreError::of("crash"))
+    }
+
+    fn expire(&self, epoch: u16) -> Result<(), StoreError> {
         self.kv.expire(epoch)
     }
 }
@@ -74,10 +80,11 @@ fn record_of(topic: Topic, envelope: &Envelope) -> Record {
 /// Runs workers over the log until nothing is left to do. On a crash all of them end and the state is opened anew.
 fn drain<K: Kv + 'static>(log: &AdversarialLog, world: &World, kv: &Arc<K>, members: usize) {
     let mut quiet = 0;
-    for _life in 0..1_000 {
-        let Ok(state) =
-            State::open(Crashing { kv: Arc::clone(kv), log: log.clone() }).map(Arc::new)
-        else {
+    for life in 0..1_000 {
+        // Touches are packed with each batch, now and then, or never.
+        let recent_bytes_max = [1, 1_000, RECENT_BYTES_MAX][(life + members) % 3];
+        let tables = Crashing { kv: Arc::clone(kv), log: log.clone() };
+        let Ok(state) = State::open_packing(tables, recent_bytes_max).map(Arc::new) else {
             continue;
         };
         let worker = Worker::new(Config::for_tests(), deps(log, world, &state));
