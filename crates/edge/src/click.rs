@@ -205,7 +205,7 @@ impl Click<'_> {
     fn consent(&self, cookies: &Cookies<'_>, found: FoundVisitor) -> Verdict {
         let program = self.link.program();
         // The visitor cookie is shared by the programs of this host; the click cookie tells for which one it speaks.
-        let remembered = found.cookie.filter(|_| cookies.click(program).is_some());
+        let remembered = found.cookie.filter(|_| cookies.has_click(program));
         let signals = Signals {
             exempt: self.link.is_exempt(),
             choice: self.parameters.consent,

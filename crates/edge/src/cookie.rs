@@ -40,7 +40,7 @@ pub(crate) struct VisitorCookie {
 /// What was found of the visitor cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FoundVisitor {
-    /// The first one with a good signature.
+    /// Of those with a good signature the one that was set last.
     pub cookie: Option<VisitorCookie>,
     /// One with a bad signature came along.
     pub bad_mac: bool,
@@ -196,34 +196,41 @@ impl<'a> Cookies<'a> {
         let mut found = FoundVisitor { cookie: None, bad_mac: false };
         for value in self.values(prefix(program), "sl_v") {
             match keys.read(value, now) {
-                Some(cookie) => {
-                    found.cookie = found.cookie.or(Some(cookie));
-                }
+                Some(cookie) if found.cookie.is_some_and(|kept| kept.issued >= cookie.issued) => {}
+                Some(cookie) => found.cookie = Some(cookie),
                 None => found.bad_mac = true,
             }
         }
         found
     }
 
-    /// The click id of the last click in `program`, as it came.
-    pub(crate) fn click(&self, program: ProgramRef<'_>) -> Option<&'a str> {
+    /// Whether there is a cookie of a click in `program`.
+    pub(crate) fn has_click(&self, program: ProgramRef<'_>) -> bool {
+        self.clicks(program).next().is_some()
+    }
+
+    /// The click ids of the last click in `program`, as they came: several where a cookie of another domain or path hides
+    /// behind the same name.
+    pub(crate) fn clicks(&self, program: ProgramRef<'_>) -> impl Iterator<Item = &'a str> {
         self.of_program(program, "sl_c_")
     }
 
-    /// The click id of an exempt journey in `program`, as it came.
-    pub(crate) fn exempt_click(&self, program: ProgramRef<'_>) -> Option<&'a str> {
+    /// The same of an exempt journey.
+    pub(crate) fn exempt_clicks(&self, program: ProgramRef<'_>) -> impl Iterator<Item = &'a str> {
         self.of_program(program, "sl_x_")
     }
 
-    fn of_program(&self, program: ProgramRef<'_>, kind: &'static str) -> Option<&'a str> {
+    fn of_program(
+        &self,
+        program: ProgramRef<'_>,
+        kind: &'static str,
+    ) -> impl Iterator<Item = &'a str> {
         let prefix = prefix(program);
-        self.0
-            .iter()
-            .find(|(name, _)| {
-                name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(kind))
-                    == Some(program.name().as_str())
-            })
-            .map(|(_, value)| *value)
+        let is_of = move |name: &str| {
+            name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(kind))
+                == Some(program.name().as_str())
+        };
+        self.0.iter().filter(move |(name, _)| is_of(name)).map(|(_, value)| *value)
     }
 
     /// Whether there is none.

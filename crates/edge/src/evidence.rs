@@ -9,6 +9,8 @@ use crate::keys::Keys;
 
 /// Bytes of a click id that are kept as evidence.
 const RAW_BYTES_MAX: usize = 128;
+/// Most cookies of one name that are read: a browser sends several only where domains or paths were changed.
+pub(crate) const COOKIES_READ_MAX: usize = 4;
 
 /// The verdict about a click id that came to a call of `program`.
 pub(crate) fn verify(
@@ -32,6 +34,23 @@ pub(crate) fn verify(
         Err(_) => (ClickVerdict::BadMac, None),
     };
     ClickEvidence { raw: cut(text, RAW_BYTES_MAX).to_owned(), source, verdict, claim }
+}
+
+/// The verdict about the click ids in cookies of one name: of the valid ones that of the newest click, else of the first.
+pub(crate) fn verify_cookies<'t>(
+    keys: &Keys,
+    catalog: &Snapshot,
+    program: ProgramId,
+    texts: impl Iterator<Item = &'t str>,
+    source: ClickSource,
+    received_at: Millis,
+) -> Option<ClickEvidence> {
+    let of = |evidence: &ClickEvidence| evidence.claim.as_ref().map(|claim| claim.id);
+    texts
+        .filter(|text| !text.is_empty())
+        .take(COOKIES_READ_MAX)
+        .map(|text| verify(keys, catalog, program, text, source, received_at))
+        .reduce(|best, other| if of(&other) > of(&best) { other } else { best })
 }
 
 /// The claim with names in place of numbers.

@@ -46,7 +46,7 @@ pub(crate) fn impression(core: &Core, head: &Head, name: &str) -> Reply {
     let keys = core.keys();
     let cookies = Cookies::read(&head.headers);
     let found = cookies.visitor(&keys.cookies, program, now);
-    let remembered = found.cookie.filter(|_| cookies.click(program).is_some());
+    let remembered = found.cookie.filter(|_| cookies.has_click(program));
     let signals = Signals {
         exempt: link.is_exempt(),
         choice: parameters.consent,

@@ -274,7 +274,7 @@ fn report_of(core: &Core, head: &Head, report: &Report<'_>) -> Result<Reply, Fau
     }
     let cookies = Cookies::read(&head.headers);
     let found = cookies.visitor(&keys.cookies, program, head.received_at);
-    let remembered = found.cookie.filter(|_| cookies.click(program).is_some());
+    let remembered = found.cookie.filter(|_| cookies.has_click(program));
     let clicked = click.as_ref().map(|click| click.consent);
     let signals = Signals {
         exempt: clicked == Some(Consent::Exempt),
@@ -360,7 +360,7 @@ impl Reported<'_> {
 
     /// Whether the browser already keeps this click, or a later one of this program.
     fn is_newer_or_same(&self, cookies: &Cookies<'_>, click: EventId, text: &str) -> bool {
-        cookies.click(self.program).is_some_and(|kept| {
+        cookies.clicks(self.program).take(evidence::COOKIES_READ_MAX).any(|kept| {
             kept == text
                 || self
                     .keys

@@ -25,6 +25,7 @@ use crate::auth::{self, Call, Caller, NotAdmitted, Pages, RateKey};
 use crate::consent::{self, Page, Signals};
 use crate::cookie::Cookies;
 use crate::core::Core;
+use crate::evidence;
 use crate::flags::Flags;
 use crate::keys::Keys;
 use crate::metrics::Endpoint;
@@ -388,31 +389,21 @@ impl<'a> Report<'a, '_> {
         Refused { click, told, ..Refused::field(status, code, Field::ClickId, message) }
     }
 
-    /// Click ids: the parameter first, then the cookie, then the cookie of an exempt journey; each once.
+    /// Click ids: the parameter first, then the cookie, then the cookie of an exempt journey; one each.
     fn clicks(&self, program: ProgramRef<'_>, cookies: &Cookies<'_>) -> Vec<ClickEvidence> {
-        let given = [
-            (self.fields.text(Field::ClickId), ClickSource::Parameter),
-            (cookies.click(program), ClickSource::Cookie),
-            (cookies.exempt_click(program), ClickSource::ExemptCookie),
-        ];
-        let mut clicks: Vec<ClickEvidence> = Vec::new();
-        for (text, source) in given {
-            let Some(text) = text.filter(|text| !text.is_empty()) else {
-                continue;
-            };
-            if source == ClickSource::Cookie && clicks.iter().any(|click| click.raw == text) {
-                continue;
-            }
-            clicks.push(crate::evidence::verify(
-                self.keys,
-                self.catalog,
-                program.id(),
-                text,
-                source,
-                self.head.received_at,
-            ));
-        }
-        clicks
+        let (id, at) = (program.id(), self.head.received_at);
+        let (keys, catalog) = (self.keys, self.catalog);
+        let verify =
+            |text: &str| evidence::verify(keys, catalog, id, text, ClickSource::Parameter, at);
+        let parameter =
+            self.fields.text(Field::ClickId).filter(|text| !text.is_empty()).map(verify);
+        let (cookie, exempt) = (cookies.clicks(program), cookies.exempt_clicks(program));
+        let cookie = evidence::verify_cookies(keys, catalog, id, cookie, ClickSource::Cookie, at);
+        let exempt =
+            evidence::verify_cookies(keys, catalog, id, exempt, ClickSource::ExemptCookie, at);
+        let is_new = |c: &ClickEvidence| parameter.as_ref().is_none_or(|p| p.raw != c.raw);
+        let cookie = cookie.filter(is_new);
+        [parameter, cookie, exempt].into_iter().flatten().collect()
     }
 
     fn accept(
@@ -428,7 +419,7 @@ impl<'a> Report<'a, '_> {
         let received_at = id.time();
         let visitor = cookies.visitor(&self.keys.cookies, program, received_at);
         // The visitor cookie is shared by all programs of this host; what was allowed in another one says nothing here.
-        let remembered = visitor.cookie.filter(|_| cookies.click(program).is_some());
+        let remembered = visitor.cookie.filter(|_| cookies.has_click(program));
         let granted_click = clicks
             .iter()
             .any(|click| click.claim.as_ref().is_some_and(|c| c.consent == Consent::Granted));

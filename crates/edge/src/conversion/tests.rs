@@ -460,6 +460,32 @@ fn cookies_are_evidence_after_the_parameter_and_the_visitor_is_an_identity() {
 }
 
 #[test]
+fn of_several_cookies_of_one_name_the_newest_valid_click_counts() {
+    let bed = Testbed::new();
+    let older = bed.claim("lea-shop");
+    let at = event::Millis(older.id.time().0 + 1);
+    let id = event::EventId::minted(at, event::Sequence(2), event::LaneId::from_random(3));
+    let newer = event::Claim { id, ..older };
+    let [older, newer] = [older, newer].map(|claim| bed.click_id(&claim));
+    for (values, counts) in [
+        (vec!["forged", &older], &older),
+        (vec![&older, &newer], &newer),
+        (vec![&newer, &older, ""], &newer),
+        (vec!["1", "2", "3", &newer], &newer),
+        (vec!["1", "2", "3", "4", &newer], &"1".to_owned()), // more than are read
+    ] {
+        for name in ["sl_c_shop", "sl_x_shop"] {
+            let line =
+                values.iter().map(|value| cookie(name, value)).collect::<Vec<_>>().join("; ");
+            page(&bed, "program=shop&order_id=A", &[("cookie", &line)]);
+            let (_, conversion) = conversions_of(&bed);
+            let raw: Vec<_> = conversion.clicks.iter().map(|click| &click.raw).collect();
+            assert_eq!(raw, [counts], "{name} {values:?}");
+        }
+    }
+}
+
+#[test]
 fn a_page_is_not_told_what_its_click_id_was_found_to_be_unless_it_tests() {
     let bed = Testbed::new();
     for (query, click) in

@@ -96,7 +96,7 @@ fn a_visitor_cookie_comes_back_and_an_altered_one_does_not() {
 }
 
 #[test]
-fn the_first_good_cookie_counts_and_a_bad_one_is_noticed() {
+fn a_good_cookie_counts_and_a_bad_one_beside_it_is_noticed() {
     let catalog = catalog();
     let (keys, program) = (cookie_keys(), catalog.program("shop").unwrap());
     let value = value_of(&visitor());
@@ -106,8 +106,23 @@ fn the_first_good_cookie_counts_and_a_bad_one_is_noticed() {
     let cookies = Cookies::read(&headers);
     let found = cookies.visitor(&keys, program, NOW);
     assert_eq!((found.cookie, found.bad_mac), (Some(visitor()), true));
-    assert_eq!(cookies.click(program), Some("C1"));
-    assert_eq!(cookies.exempt_click(program), None);
+    assert_eq!(cookies.clicks(program).collect::<Vec<_>>(), ["C1", "C2"]);
+    assert_eq!(cookies.exempt_clicks(program).next(), None);
+}
+
+#[test]
+fn of_two_good_visitor_cookies_the_one_set_last_counts() {
+    let catalog = catalog();
+    let (keys, program) = (cookie_keys(), catalog.program("shop").unwrap());
+    let older = VisitorCookie { issued: Millis(NOW.0 - 1000), ..visitor() };
+    let [newer, older] = [visitor(), older].map(|cookie| value_of(&cookie));
+    for line in [
+        format!("__Host-sl_v={newer}; __Host-sl_v={older}"),
+        format!("__Host-sl_v={older}; __Host-sl_v={newer}"),
+    ] {
+        let found = Cookies::read(&headers(&[line.as_bytes()])).visitor(&keys, program, NOW);
+        assert_eq!(found.cookie, Some(visitor()));
+    }
 }
 
 #[test]
