@@ -26,7 +26,7 @@ static ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// Answers a click.
 pub(crate) fn click(core: &Core, head: &Head, name: &str) -> Reply {
-    let Some(catalog) = core.catalog() else { return no_catalog() };
+    let Some(catalog) = core.catalog() else { return response::no_catalog() };
     let query = Query::parse(head.query(), DeepLink::TakesRest);
     let Some(link) = catalog.link(name) else { return unknown(core, head) };
     let parameters = LinkParameters::read(&query);
@@ -34,12 +34,6 @@ pub(crate) fn click(core: &Core, head: &Head, name: &str) -> Reply {
     let click =
         Click { core, head, link, query: query.pairs(), parameters: &parameters, visit: &visit };
     if head.method == Method::HEAD { click.head() } else { click.get() }
-}
-
-fn no_catalog() -> Reply {
-    let mut reply = response::no_store(StatusCode::SERVICE_UNAVAILABLE);
-    response::retry_after(reply.headers_mut(), 1);
-    reply
 }
 
 fn unknown(core: &Core, head: &Head) -> Reply {

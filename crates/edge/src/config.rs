@@ -56,7 +56,8 @@ pub struct Config {
     /// balancers, so that the balancer closes first.
     #[serde(with = "humantime_serde")]
     pub idle_timeout: Duration,
-    /// Time for a handler, the journal's fsync included. Range 10 ms to 5 min; default 5 s.
+    /// Time that a conversion waits for its fsync once its body is read; then it is answered 503, and nothing is promised.
+    /// Range 10 ms to 5 min; default 5 s.
     #[serde(with = "humantime_serde")]
     pub handler_timeout: Duration,
     /// Time in which a peer must take some of an answer. Range 10 ms to 5 min; default 10 s.

@@ -77,9 +77,8 @@ impl State {
 /// `GET|HEAD /p/{program}.gif`. HEAD records nothing.
 pub(crate) async fn pixel(core: &Core, head: &Head, program: &str) -> Reply {
     if head.method == Method::HEAD {
-        let known = core.catalog().is_some_and(|catalog| {
-            catalog.program(program).is_some_and(|program| !program.is_retired())
-        });
+        let Some(catalog) = core.catalog() else { return answer::no_catalog(Way::Pixel(program)) };
+        let known = catalog.program(program).is_some_and(|program| !program.is_retired());
         return response::gif(if known { StatusCode::OK } else { StatusCode::NOT_FOUND });
     }
     answer(core, head, &Bytes::new(), Way::Pixel(program)).await
@@ -88,7 +87,7 @@ pub(crate) async fn pixel(core: &Core, head: &Head, program: &str) -> Reply {
 /// `GET|POST /v1/conversions`.
 pub(crate) async fn conversions(core: &Core, head: &Head, body: Incoming) -> Reply {
     let body = if head.method == Method::POST {
-        read_body(body, BODY_BYTES_MAX).await
+        read_body(core, body, BODY_BYTES_MAX).await
     } else {
         Ok(Bytes::new())
     };
@@ -115,15 +114,19 @@ fn unread(fault: BodyFault) -> Refused {
 }
 
 async fn answer(core: &Core, head: &Head, body: &Bytes, way: Way<'_>) -> Reply {
-    let mut accepted = match report::judge(core, head, body, way) {
+    let judged = match core.catalog() {
+        None => return answer::no_catalog(way),
+        Some(catalog) => report::judge(core, head, body, way, &catalog),
+    };
+    let mut accepted = match judged {
         Ok(accepted) => accepted,
         Err(refused) => return answer::refused(core, head, way, &refused),
     };
     let metrics = &core.shared.metrics;
-    let written = core.record_durable(Topic::Conversions, &accepted.envelopes).await;
-    let mut reply = match written {
-        Err(_counted_as_a_hole) => return answer::not_stored(core, head, way, &accepted),
-        Ok(()) => answer::stored(core, head, way, &accepted),
+    let written = core.record_durable(Topic::Conversions, &accepted.envelopes);
+    let mut reply = match tokio::time::timeout(core.shared.config.handler_timeout, written).await {
+        Ok(Ok(())) => answer::stored(core, head, way, &accepted),
+        Ok(Err(_)) | Err(_) => return answer::not_stored(core, head, way, &accepted),
     };
     metrics.accepted(Kind::Conversion, 1);
     if accepted.validation().is_some() {

@@ -307,7 +307,8 @@ impl Core {
     }
 }
 
-/// A caller that went away before its records were known to be durable: their sequences are in doubt.
+/// Nobody waits any more to know whether records are durable, for the caller went away or its time is over: their
+/// sequences are in doubt.
 struct Unfinished<'a> {
     core: &'a Core,
     ids: &'a [EventId],
@@ -316,10 +317,7 @@ struct Unfinished<'a> {
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         // The journal goes on without us, so they are most probably written; nobody will look whether they were.
-        let mut holes = self.core.holes.borrow_mut();
-        for id in self.ids {
-            holes.add(*id, LossReason::Abandoned);
-        }
+        self.core.lost(self.ids, LossReason::Abandoned, "abandoned");
     }
 }
 

@@ -42,7 +42,9 @@ pub(crate) fn answer(core: &Core, head: &Head, reply: &mut Reply) {
     if is_site(core, origin) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        let exposed = HeaderValue::from_static("Sillage-Event, Sillage-Recorded, Sillage-Result");
+        let exposed = HeaderValue::from_static(
+            "Retry-After, Sillage-Event, Sillage-Recorded, Sillage-Result",
+        );
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
 }

@@ -20,9 +20,7 @@ use crate::visit::Visit;
 /// Answers an impression. A broken image in a partner's page would be our fault, so every answer is the GIF.
 pub(crate) fn impression(core: &Core, head: &Head, name: &str) -> Reply {
     let Some(catalog) = core.catalog() else {
-        let mut reply = response::gif(StatusCode::SERVICE_UNAVAILABLE);
-        response::retry_after(reply.headers_mut(), 1);
-        return reply;
+        return response::gif_not_stored(response::NO_CATALOG_SECONDS);
     };
     let is_head = head.method == Method::HEAD;
     let Some(link) = catalog.link(name) else {

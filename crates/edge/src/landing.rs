@@ -164,7 +164,7 @@ async fn taken(core: &Core, head: &Head, body: Incoming) -> Result<Reply, Fault>
         let message = "too many reports from this address";
         Fault::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, message).after(seconds)
     })?;
-    let bytes = read_body(body, BODY_BYTES_MAX).await.map_err(|fault| match fault {
+    let bytes = read_body(core, body, BODY_BYTES_MAX).await.map_err(|fault| match fault {
         BodyFault::TooLarge => Fault::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             Code::TooLarge,
@@ -259,11 +259,9 @@ fn subject<'c>(
 }
 
 fn report_of(core: &Core, head: &Head, report: &Report<'_>) -> Result<Reply, Fault> {
-    let unavailable = || {
-        let message = "no catalog is loaded yet";
-        Fault::new(StatusCode::SERVICE_UNAVAILABLE, Code::UnknownProgram, message).after(1)
+    let Some(catalog) = core.catalog() else {
+        return Ok(response::not_stored(response::NO_CATALOG, response::NO_CATALOG_SECONDS));
     };
-    let catalog = core.catalog().ok_or_else(unavailable)?;
     let keys = core.keys();
     let Subject { program, click } = subject(head, &keys, &catalog, report)?;
     if let Some(origin) = head.headers.get(ORIGIN)

@@ -53,7 +53,7 @@ const CONNECTIONS_REFUSED: Metric =
         .labels(&["reason"]);
 const CONNECTIONS_CUT: Metric = Metric::counter(
     "edge_connections_cut_total",
-    "Connections ended because the peer was too slow or silent.",
+    "Connections ended by us: the peer was too slow or silent, or a drain was over.",
 )
 .labels(&["reason"]);
 const LANE_BEHIND: Metric = Metric::gauge(
@@ -173,8 +173,6 @@ labels! {
         Write = "write",
         /// The body took too long.
         Body = "body",
-        /// The handler took too long.
-        Handler = "handler",
         /// The drain's end.
         Drain = "drain",
     }
@@ -223,8 +221,8 @@ labels! {
 }
 
 /// Label values of `edge_events_unrecorded_total`.
-const UNRECORDED_REASONS: [&str; 7] =
-    ["full", "shedding", "disk_full", "failed", "oversize", "closed", "other"];
+const UNRECORDED_REASONS: [&str; 8] =
+    ["full", "shedding", "disk_full", "failed", "oversize", "closed", "abandoned", "other"];
 const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Handles of everything that the edge measures.

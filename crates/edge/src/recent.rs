@@ -218,9 +218,7 @@ struct NotShown<'a> {
 /// event nor an entry of its own.
 pub(crate) fn recent(core: &Core, head: &Head, program: &str) -> Reply {
     let Some(catalog) = core.catalog() else {
-        let mut reply = response::no_store(StatusCode::SERVICE_UNAVAILABLE);
-        response::retry_after(reply.headers_mut(), 1);
-        return reply;
+        return response::not_stored(response::NO_CATALOG, response::NO_CATALOG_SECONDS);
     };
     let mut fields = Fields::default();
     let _many_names_say_nothing_here = fields.add_encoded(head.query());

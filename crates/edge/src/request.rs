@@ -10,10 +10,13 @@ use http::{Method, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 
+use crate::core::Core;
+use crate::metrics::Cut;
+
 /// Time in which a body must arrive.
-pub(crate) const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 /// Least bytes per second of a body, after its first second.
-pub(crate) const BODY_BYTES_PER_SECOND_MIN: u64 = 1024;
+const BODY_BYTES_PER_SECOND_MIN: u64 = 1024;
 
 /// Who sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +79,11 @@ pub(crate) enum BodyFault {
 }
 
 /// Reads a body of at most `bytes_max` bytes. After a fault the connection must be closed.
-pub(crate) async fn read_body(mut body: Incoming, bytes_max: usize) -> Result<Bytes, BodyFault> {
+pub(crate) async fn read_body(
+    core: &Core,
+    mut body: Incoming,
+    bytes_max: usize,
+) -> Result<Bytes, BodyFault> {
     let exact = body.size_hint().exact();
     if exact.is_some_and(|n| n > bytes_max as u64) {
         return Err(BodyFault::TooLarge);
@@ -89,7 +96,10 @@ pub(crate) async fn read_body(mut body: Incoming, bytes_max: usize) -> Result<By
         let earned = Duration::from_secs(1 + read / BODY_BYTES_PER_SECOND_MIN);
         let deadline = started + earned.min(BODY_TIME_MAX);
         let frame = match tokio::time::timeout_at(deadline, body.frame()).await {
-            Err(_) => return Err(BodyFault::TooSlow),
+            Err(_) => {
+                core.shared.metrics.connection_cut(Cut::Body);
+                return Err(BodyFault::TooSlow);
+            }
             Ok(None) => break,
             Ok(Some(Err(_))) => return Err(BodyFault::Broken),
             Ok(Some(Ok(frame))) => frame,

@@ -5,6 +5,7 @@ use event::EventId;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use http_body_util::Full;
+use serde::Serialize;
 
 /// An answer.
 pub(crate) type Reply = http::Response<Full<Bytes>>;
@@ -13,6 +14,11 @@ pub(crate) type Reply = http::Response<Full<Bytes>>;
 pub(crate) const GIF: &[u8; 43] =
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff\x21\xf9\x04\x01\x00\x00\x00\x00\
 \x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b";
+
+/// Why nothing can be answered before the first catalog.
+pub(crate) const NO_CATALOG: &str = "this node has no catalog yet; send the same call again";
+/// Seconds after which it may have one.
+pub(crate) const NO_CATALOG_SECONDS: u32 = 1;
 
 /// `Sillage-Recorded` on every answer that made an event.
 pub(crate) static RECORDED: HeaderName = HeaderName::from_static("sillage-recorded");
@@ -84,6 +90,39 @@ pub(crate) fn with_body(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    reply
+}
+
+/// What callers are told that nothing was promised.
+#[derive(Serialize)]
+struct NotStored {
+    result: &'static str,
+    message: &'static str,
+    retry_after: u32,
+}
+
+/// 503 in JSON: nothing was promised, and the same call may succeed after so many seconds.
+pub(crate) fn not_stored(message: &'static str, seconds: u32) -> Reply {
+    let body = NotStored { result: "not_stored", message, retry_after: seconds };
+    let body = serde_json::to_vec(&body).unwrap_or_default();
+    come_again(json(StatusCode::SERVICE_UNAVAILABLE, body), seconds)
+}
+
+/// The same with the GIF.
+pub(crate) fn gif_not_stored(seconds: u32) -> Reply {
+    let mut reply = gif(StatusCode::SERVICE_UNAVAILABLE);
+    reply.headers_mut().insert(RESULT.clone(), HeaderValue::from_static("not_stored"));
+    come_again(reply, seconds)
+}
+
+/// 503 in a line of text: this node has never had a catalog.
+pub(crate) fn no_catalog() -> Reply {
+    let reply = text(StatusCode::SERVICE_UNAVAILABLE, format!("{NO_CATALOG}.\n"));
+    come_again(reply, NO_CATALOG_SECONDS)
+}
+
+fn come_again(mut reply: Reply, seconds: u32) -> Reply {
+    retry_after(reply.headers_mut(), seconds);
     reply
 }
 

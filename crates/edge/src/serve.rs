@@ -15,7 +15,7 @@ use hyper::body::{Body as _, Incoming};
 use crate::connection::{Connection, Phase};
 use crate::core::Core;
 use crate::gate::{self, Route};
-use crate::metrics::{Cut, Endpoint, Rule};
+use crate::metrics::{Endpoint, Rule};
 use crate::request::Head;
 use crate::response::{self, Reply};
 use crate::{address, click, conversion, cors, impression, landing, recent};
@@ -126,9 +126,7 @@ fn close_if_unread(reply: &mut Reply, body: &Incoming) {
 }
 
 fn tag(core: &Core, head: &Head, name: &str) -> Reply {
-    let Some(catalog) = core.catalog() else {
-        return response::no_store(StatusCode::SERVICE_UNAVAILABLE);
-    };
+    let Some(catalog) = core.catalog() else { return response::no_catalog() };
     let Some(program) = catalog.program(name).filter(|program| !program.is_retired()) else {
         return response::no_store(StatusCode::NOT_FOUND);
     };
@@ -172,15 +170,8 @@ impl Service {
     fn wait(&self, endpoint: Endpoint, head: Head, body: Incoming, started: Started) -> Answer {
         let (core, connection) = (Rc::clone(&self.core), Rc::clone(&self.connection));
         Answer::Waits(Box::pin(async move {
-            let limit = core.shared.config.handler_timeout + crate::request::BODY_TIME_MAX;
             let had_body = !body.is_end_stream();
-            let reply = tokio::time::timeout(limit, handle(&core, &head, body)).await;
-            let mut reply = reply.unwrap_or_else(|_| {
-                core.shared.metrics.connection_cut(Cut::Handler);
-                let mut reply = response::no_store(StatusCode::SERVICE_UNAVAILABLE);
-                response::retry_after(reply.headers_mut(), 1);
-                reply
-            });
+            let mut reply = handle(&core, &head, body).await;
             // A body that was refused half read must not be followed by another request.
             if had_body && reply.status().as_u16() >= 400 {
                 reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -218,3 +209,6 @@ fn finish(core: &Core, endpoint: Endpoint, mut reply: Reply, started: Started) -
     core.counts.borrow_mut().answered(endpoint, reply.status(), took);
     reply
 }
+
+#[cfg(test)]
+mod tests;

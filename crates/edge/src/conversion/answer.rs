@@ -44,13 +44,6 @@ struct Rejected<'a> {
     event_id: Option<EventId>,
 }
 
-#[derive(Serialize)]
-struct NotStored {
-    result: &'static str,
-    message: &'static str,
-    retry_after: u32,
-}
-
 fn method(head: &Head) -> &'static str {
     if head.method == Method::POST { "POST" } else { "GET" }
 }
@@ -99,26 +92,27 @@ pub(super) fn stored(core: &Core, head: &Head, way: Way<'_>, accepted: &Accepted
 /// The answer to a good report that the journal could not take.
 pub(super) fn not_stored(core: &Core, head: &Head, way: Way<'_>, accepted: &Accepted) -> Reply {
     let seconds = 1 + u32::try_from(core.random.borrow_mut().word() % 5).unwrap_or_default();
-    let message = "the journal cannot take it now; send the same call again";
-    let mut reply = match way {
-        Way::Pixel(_) => {
-            let mut reply = response::gif(StatusCode::SERVICE_UNAVAILABLE);
-            let result = HeaderValue::from_static("not_stored");
-            reply.headers_mut().insert(response::RESULT.clone(), result);
-            reply
-        }
-        Way::Call => {
-            let body = NotStored { result: "not_stored", message, retry_after: seconds };
-            response::json(StatusCode::SERVICE_UNAVAILABLE, body_of(&body))
-        }
-    };
-    response::retry_after(reply.headers_mut(), seconds);
+    let mut reply =
+        nothing_promised(way, "the journal cannot take it now; send the same call again", seconds);
     if let Some(id) = accepted.event() {
         response::mark_recorded(reply.headers_mut(), id, Recorded::No);
     }
-    let words = "Not stored: the journal could not take it; the caller was asked to send it again.";
+    let words = "Not promised: the journal could not take it in time; the caller was asked to send it again.";
     keep(core, head, way, accepted, (CallResult::NotStored, words.to_owned()));
     reply
+}
+
+/// 503 in the form of the endpoint.
+fn nothing_promised(way: Way<'_>, message: &'static str, seconds: u32) -> Reply {
+    match way {
+        Way::Pixel(_) => response::gif_not_stored(seconds),
+        Way::Call => response::not_stored(message, seconds),
+    }
+}
+
+/// The answer to every report before the first catalog.
+pub(super) fn no_catalog(way: Way<'_>) -> Reply {
+    nothing_promised(way, response::NO_CATALOG, response::NO_CATALOG_SECONDS)
 }
 
 fn keep(

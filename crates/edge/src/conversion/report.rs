@@ -192,6 +192,7 @@ pub(super) fn judge(
     head: &Head,
     body: &Bytes,
     way: Way<'_>,
+    catalog: &Snapshot,
 ) -> Result<Accepted, Box<Refused>> {
     let inflated = inflate(head, body);
     let mut fields = Fields::default();
@@ -199,15 +200,10 @@ pub(super) fn judge(
         Ok(body) => read_fields(&mut fields, head, body, way),
         Err(refusal) => Err(refusal()),
     };
-    let catalog = core.catalog().ok_or_else(|| {
-        let message = "this node has no catalog yet; send the same call again";
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        Refused { retry_after: Some(1), ..Refused::plain(status, Code::Timeout, message) }
-    })?;
     let keys = core.keys();
-    let report = Report { core, head, body, way, fields: &fields, catalog: &catalog, keys: &keys };
+    let report = Report { core, head, body, way, fields: &fields, catalog, keys: &keys };
     let mut trust = None;
-    let mut program = auth::program_of(&catalog, report.program());
+    let mut program = auth::program_of(catalog, report.program());
     let judged = read.and_then(|()| {
         let caller = report.admit()?;
         trust = Some(caller.trust);
