@@ -346,12 +346,6 @@ impl<K: Kv> Desk<'_, K> {
             && closes_at(record.converted_at, record.received_at, program) < received_at
         {
             metrics.after_close.increment(1);
-            let newest = record.listed.iter().map(|member| member.received_at).max();
-            if emitted.is_some() && newest == Some(received_at) {
-                // A report after everything is over: evidence may be gone, the decision stands.
-                self.settled.clean.push(order);
-                return Ok(());
-            }
         }
         let Some(decision) = self.worker.decide(&record, &self.catalog)? else {
             let missed = Missed { since: now, given_up: true };

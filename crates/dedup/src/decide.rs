@@ -8,7 +8,7 @@ use event::body::conversion::{Source, Trust};
 use event::body::record::{MEMBERS_LISTED_MAX, MemberSummary, MemberVerdict, OrderRecord};
 use event::{Code, EventId, Millis, OrderKey};
 
-use crate::member::{Considered, Member};
+use crate::member::{AtClose, Member};
 use evidence::Evidence;
 
 /// What dedup reads of a program's terms.
@@ -64,6 +64,16 @@ impl Rules {
         (self.rank(member), member.occurred_at, member.id)
     }
 
+    /// Whether `a` is canonical rather than `b`: the admissible report that is smallest by (rank of its source,
+    /// `occurred_at`, id); if none is admissible, the one received first.
+    pub(crate) fn before(&self, a: &Member, b: &Member) -> bool {
+        match (self.admits(a), self.admits(b)) {
+            (true, true) => self.order(a) < self.order(b),
+            (false, false) => (a.received_at, a.id) < (b.received_at, b.id),
+            (admitted, _) => admitted,
+        }
+    }
+
     fn admits(&self, member: &Member) -> bool {
         member.received_at.since(member.occurred_at) <= self.lateness_ms
     }
@@ -75,23 +85,22 @@ impl Rules {
         Millis(by_order.max(by_receipt))
     }
 
+    /// After this nothing changes the record of an order with this canonical report.
+    pub(crate) fn closes_at(&self, canonical: &Member) -> Millis {
+        Millis(self.lock_at(canonical).0.saturating_add(self.lateness_ms))
+    }
+
     fn near(&self, a: Millis, b: Millis) -> bool {
         a.0.abs_diff(b.0) <= self.evidence_window_ms.unsigned_abs()
     }
 }
 
-/// The time at which to look for the terms of an order: that of the report which is canonical under the built-in rules.
-/// None if no report of it is known.
-#[must_use]
-pub fn terms_time(considered: &Considered) -> Option<Millis> {
-    canonical(considered.reports(), Rules::BUILT_IN).map(|member| member.occurred_at)
-}
-
 /// Id of the record of `order`: made of everything that it depends on, so equal ids have equal records.
 #[must_use]
-pub fn record_id(order: &OrderKey, considered: &Considered, rules: Rules) -> EventId {
-    let mut parts = Vec::with_capacity(16 * considered.reports().len() + 64);
-    parts.extend_from_slice(&considered.count().to_be_bytes());
+pub fn record_id(order: &OrderKey, known: &AtClose) -> EventId {
+    let rules = known.rules();
+    let mut parts = Vec::with_capacity(16 * known.reports().len() + 64);
+    parts.extend_from_slice(&known.count().to_be_bytes());
     parts.extend_from_slice(&rules.ranks);
     parts.extend_from_slice(&rules.lateness_ms.to_be_bytes());
     parts.extend_from_slice(&rules.evidence_window_ms.to_be_bytes());
@@ -102,19 +111,19 @@ pub fn record_id(order: &OrderKey, considered: &Considered, rules: Rules) -> Eve
     if rules.conflict == DedupConflict::Amend {
         parts.extend_from_slice(&rules.lock_after_ms.to_be_bytes());
     }
-    let reports = considered.reports().iter().map(|member| member.id);
-    for id in reports.chain(considered.later().iter().copied()) {
+    let reports = known.reports().iter().chain(known.late()).map(|member| member.id);
+    for id in reports.chain(known.later().iter().copied()) {
         parts.extend_from_slice(id.as_bytes());
     }
     EventId::derived("sillage order record v1", &[order.to_string().as_bytes(), &parts])
 }
 
-/// The record of `order` under `rules`, which are those in force at [`terms_time`]. None if no report of it is known.
+/// The record of `order`. None if no report of it is known.
 ///
 /// Everything listed in the record is in a fixed order, so equal sets give equal bytes.
 #[must_use]
-pub fn decide(order: &OrderKey, considered: &Considered, rules: Rules) -> Option<OrderRecord> {
-    let reports = considered.reports();
+pub fn decide(order: &OrderKey, known: &AtClose) -> Option<OrderRecord> {
+    let (reports, rules) = (known.reports(), known.rules());
     let canonical = canonical(reports, rules)?;
     let evidence = Evidence::gather(&in_order(reports, canonical, rules), canonical, rules);
     let valued = match rules.conflict {
@@ -122,11 +131,12 @@ pub fn decide(order: &OrderKey, considered: &Considered, rules: Rules) -> Option
         DedupConflict::Amend => amending(reports, canonical, rules),
     };
     let summary = |member| summarize(member, (canonical, valued), &evidence);
-    let listed = in_order(reports, canonical, Rules::BUILT_IN);
+    let listed = in_order(reports, canonical, Rules::BUILT_IN).into_iter().map(summary);
+    let listed = listed.chain(known.late().iter().map(counted));
     Some(OrderRecord {
         order: order.clone(),
         order_id: canonical.conversion.order_id.clone(),
-        members: considered.count(),
+        members: known.count(),
         canonical: canonical.id,
         source: canonical.conversion.source,
         trust: reports.iter().map(|m| m.conversion.trust).max().unwrap_or(Trust::Page),
@@ -136,7 +146,7 @@ pub fn decide(order: &OrderKey, considered: &Considered, rules: Rules) -> Option
         currency: valued.conversion.currency,
         items: valued.conversion.items.clone(),
         customer_type: canonical.conversion.customer_type,
-        listed: listed.into_iter().take(MEMBERS_LISTED_MAX).map(summary).collect(),
+        listed: listed.take(MEMBERS_LISTED_MAX).collect(),
         channel: evidence.channel,
         consent: evidence.consent,
         coupons: evidence.coupons,
@@ -149,13 +159,8 @@ pub fn decide(order: &OrderKey, considered: &Considered, rules: Rules) -> Option
     })
 }
 
-/// The admissible report that is smallest by (rank of its source, `occurred_at`, id); if none is admissible, the one
-/// received first.
 fn canonical(reports: &[Member], rules: Rules) -> Option<&Member> {
-    let admissible = reports.iter().filter(|member| rules.admits(member));
-    admissible
-        .min_by_key(|member| rules.order(member))
-        .or_else(|| reports.iter().min_by_key(|member| (member.received_at, member.id)))
+    reports.iter().reduce(|a, b| if rules.before(b, a) { b } else { a })
 }
 
 /// The report whose values are taken under `amend`: the newest of the canonical one's source, whatever its lag, up to
@@ -204,7 +209,7 @@ fn summarize(
     }
 }
 
-/// The verdict about a report that its record does not list: a function of the report alone.
+/// The verdict about a report that came too late, or that its record does not list: a function of the report alone.
 #[must_use]
 pub fn counted(member: &Member) -> MemberSummary {
     plain(member)

@@ -16,7 +16,9 @@
 //! 5. Whatever is sent for one order, its record and its decision stay bounded: of the reports from pages, of the
 //!    credentialed ones and of the later verdicts about click ids, the [`END_MAX`] first and last by event id decide;
 //!    the others are counted. Every report is kept, so that this, too, is a function of the set.
-//! 6. Evidence is written before anything is decided, outputs are durable before the offset moves, and ids of outputs
+//! 6. A report received after its order was closed (lock and lateness are over, judged by the reports received before it)
+//!    is counted and changes nothing else, in whatever order reports come.
+//! 7. Evidence is written before anything is decided, outputs are durable before the offset moves, and ids of outputs
 //!    are made of their inputs: a crash anywhere repeats outputs and loses none.
 //!
 //! This crate does not attribute (see `attribution`), does not read validations, and asks no clock.
@@ -36,9 +38,9 @@ pub mod store;
 pub mod worker;
 
 pub use config::Config;
-pub use decide::{Rules, decide, record_id, terms_time};
+pub use decide::{Rules, decide, record_id};
 pub use error::{Error, ErrorKind};
-pub use member::{Considered, END_MAX, LaterVerdict, Member, Members, Reading, Row};
+pub use member::{AtClose, Considered, END_MAX, LaterVerdict, Member, Members, Reading, Row};
 pub use metrics::METRICS;
 pub use store::{MemberStore, fjall::FjallStore, memory::MemoryStore};
 pub use worker::{Deps, GROUP, Worker};

@@ -6,6 +6,8 @@ use event::body::conversion::{ClickEvidence, ClickVerdict, Conversion, Evidence,
 use event::{Body, Envelope, EventId, Millis, OrderKey};
 use serde::{Deserialize, Serialize};
 
+use crate::decide::Rules;
+
 /// How many reports are looked at from each end of each of the three kinds (credentialed, from a page, later verdict),
 /// in the order of event ids, that is of receipt. Count; 512: hundreds of times what an honest order has, and a
 /// decision over that many still takes milliseconds.
@@ -226,12 +228,12 @@ impl FromIterator<Row> for Members {
     }
 }
 
-/// The part of an order's set that decides, with later verdicts applied, and the size of the whole set.
+/// The part of an order's set that is looked at, and the size of the whole set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Considered {
     count: u64,
     reports: Vec<Member>,
-    later: Vec<EventId>,
+    later: Vec<LaterVerdict>,
 }
 
 impl Considered {
@@ -246,14 +248,8 @@ impl Considered {
                 Row::Later(verdict) => later.push(*verdict),
             }
         }
-        if !later.is_empty() {
-            for report in &mut reports {
-                report.check_again(&later);
-            }
-        }
-        reports.sort_unstable_by_key(|member| member.id);
-        let mut later: Vec<_> = later.into_iter().map(|verdict| verdict.id).collect();
-        later.sort_unstable();
+        reports.sort_unstable_by_key(|member| (member.received_at, member.id));
+        later.sort_unstable_by_key(|verdict| verdict.id);
         Self { count, reports, later }
     }
 
@@ -263,15 +259,107 @@ impl Considered {
         self.count
     }
 
-    /// The reports, by event id.
+    /// The reports, by (`received_at`, id).
     #[must_use]
     pub fn reports(&self) -> &[Member] {
         &self.reports
+    }
+
+    /// What was known when the order was closed: what was received later only counts. `rules_at` gives the rules in force
+    /// at a time. None if no report is known.
+    #[must_use]
+    pub fn at_close(self, rules_at: impl Fn(Millis) -> Rules) -> Option<AtClose> {
+        let Self { count, mut reports, mut later } = self;
+        let Closing { rules, at, open } = Closing::of(&reports, rules_at)?;
+        let late = reports.split_off(open);
+        // An id made elsewhere holds no time.
+        later.retain(|verdict| !verdict.id.is_minted() || verdict.id.time() <= at);
+        if !later.is_empty() {
+            for report in &mut reports {
+                report.check_again(&later);
+            }
+        }
+        reports.sort_unstable_by_key(|member| member.id);
+        let later = later.into_iter().map(|verdict| verdict.id).collect();
+        Some(AtClose { count, reports, late, later, rules })
+    }
+}
+
+/// When an order was closed.
+struct Closing {
+    rules: Rules,
+    at: Millis,
+    /// How many reports were received until then.
+    open: usize,
+}
+
+impl Closing {
+    /// Goes through the reports as they were received, to the first that came when what was known before it was closed.
+    fn of(reports: &[Member], rules_at: impl Fn(Millis) -> Rules) -> Option<Self> {
+        let first = reports.first()?;
+        let (mut named, mut canonical) = (first, first);
+        let mut rules = rules_at(named.occurred_at);
+        let mut open = 1;
+        for report in reports.iter().skip(1) {
+            if report.received_at > rules.closes_at(canonical) {
+                break;
+            }
+            if Rules::BUILT_IN.before(report, named) {
+                named = report;
+                let there = rules_at(named.occurred_at);
+                if there != rules {
+                    rules = there;
+                    let known = reports.iter().take(open);
+                    canonical = known.fold(first, |a, b| if rules.before(b, a) { b } else { a });
+                }
+            }
+            if rules.before(report, canonical) {
+                canonical = report;
+            }
+            open += 1;
+        }
+        Some(Self { rules, at: rules.closes_at(canonical), open })
+    }
+}
+
+/// The part of an order's set that decides: what was received until the order was closed, with later verdicts applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AtClose {
+    count: u64,
+    reports: Vec<Member>,
+    late: Vec<Member>,
+    later: Vec<EventId>,
+    rules: Rules,
+}
+
+impl AtClose {
+    /// Size of the whole set, with what came too late: whatever comes makes versions grow.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The reports, by event id; at least one.
+    #[must_use]
+    pub fn reports(&self) -> &[Member] {
+        &self.reports
+    }
+
+    /// The reports that came too late to change anything, by (`received_at`, id).
+    #[must_use]
+    pub fn late(&self) -> &[Member] {
+        &self.late
     }
 
     /// The events whose verdicts were applied, by id.
     #[must_use]
     pub fn later(&self) -> &[EventId] {
         &self.later
+    }
+
+    /// The rules in force at the time of the report that is canonical under the built-in ones.
+    #[must_use]
+    pub const fn rules(&self) -> Rules {
+        self.rules
     }
 }

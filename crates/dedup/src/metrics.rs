@@ -21,6 +21,10 @@ const VERDICTS: Metric = Metric::counter(
     "dedup_verdicts_emitted_total",
     "Verdicts about reports that are not canonical; one report may get several, as its order changes.",
 );
+const AFTER_CLOSE: Metric = Metric::counter(
+    "dedup_reports_after_close_total",
+    "Reports received after their order was closed (lock and lateness are over): they are only counted.",
+);
 const WAITING: Metric = Metric::gauge(
     "dedup_orders_waiting",
     "Orders whose program the catalog of this node does not know yet. Above 0 for a minute: the catalog lags.",
@@ -37,7 +41,7 @@ const RESTARTED: Metric = Metric::counter(
 .labels(&["cause"]);
 
 /// Everything this crate measures.
-pub const METRICS: &[Metric] = &[READ, DECIDED, VERDICTS, WAITING, BATCH, RESTARTED];
+pub const METRICS: &[Metric] = &[READ, DECIDED, VERDICTS, AFTER_CLOSE, WAITING, BATCH, RESTARTED];
 
 /// Measurements of dedup. Made once, after the recorder is installed.
 pub(crate) struct Metrics {
@@ -55,6 +59,8 @@ pub(crate) struct Metrics {
     pub(crate) unchanged: Counter,
     /// Verdicts emitted.
     pub(crate) verdicts: Counter,
+    /// Reports received after the close.
+    pub(crate) after_close: Counter,
     /// Orders whose program is not known yet.
     pub(crate) waiting: Gauge,
     /// Time from a batch to its committed outputs.
@@ -75,6 +81,7 @@ impl Metrics {
             emitted: DECIDED.counter_of(&["emitted"]),
             unchanged: DECIDED.counter_of(&["unchanged"]),
             verdicts: VERDICTS.counter_of(&[]),
+            after_close: AFTER_CLOSE.counter_of(&[]),
             waiting: WAITING.gauge_of(&[]),
             batch_seconds: BATCH.histogram_of(&[]),
             restarted_by_log: RESTARTED.counter_of(&["log"]),

@@ -14,7 +14,7 @@ use event::{EventId, OrderKey, Topic};
 use eventlog::{Backend, Batch, Consumer, Cursor, Delivery, Group, Partition};
 
 use crate::config::Config;
-use crate::decide::{Rules, decide, record_id, terms_time};
+use crate::decide::{Rules, decide, record_id};
 use crate::error::Error;
 use crate::member::{Member, Row};
 use crate::metrics::Metrics;
@@ -261,19 +261,23 @@ impl<S: MemberStore> Worker<S> {
         outputs: &mut Outputs<'_>,
     ) -> Result<Decided, Error> {
         let considered = self.deps.store.considered(order.hash)?;
-        let Some(terms_time) = terms_time(&considered) else { return Ok(Decided::Unchanged) };
+        if considered.reports().is_empty() {
+            return Ok(Decided::Unchanged);
+        }
         let Some(program) = catalog.program(order.key.program.as_str()) else {
             return Ok(Decided::UnknownProgram);
         };
-        let rules = Rules::of(&program.terms_at(terms_time).terms);
-        let id = record_id(&order.key, &considered, rules);
+        let rules_at = |time| Rules::of(&program.terms_at(time).terms);
+        let Some(known) = considered.at_close(rules_at) else { return Ok(Decided::Unchanged) };
+        let id = record_id(&order.key, &known);
         if self.deps.store.emitted(order.hash)? == Some(id) {
             self.metrics.unchanged.increment(1);
             return Ok(Decided::Unchanged);
         }
-        let Some(record) = decide(&order.key, &considered, rules) else {
-            return Ok(Decided::Unchanged);
-        };
+        let is_late = |report: &&Member| known.late().iter().any(|late| late.id == report.id);
+        let late = order.reports(rows).filter(is_late).count();
+        self.metrics.after_close.increment(late as u64);
+        let Some(record) = decide(&order.key, &known) else { return Ok(Decided::Unchanged) };
         let verdicts = outputs.verdicts(&record, order.reports(rows)).map_err(Error::Write)?;
         outputs.order(id, record).map_err(Error::Write)?;
         self.metrics.verdicts.increment(verdicts);

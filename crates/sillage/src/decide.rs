@@ -125,9 +125,8 @@ impl Known {
             .values()
             .filter_map(|(order, members)| {
                 let program = catalog.program(order.program.as_str())?;
-                let considered = members.considered();
-                let terms = program.terms_at(dedup::terms_time(&considered)?);
-                dedup::decide(order, &considered, Rules::of(&terms.terms))
+                let rules_at = |time| Rules::of(&program.terms_at(time).terms);
+                dedup::decide(order, &members.considered().at_close(rules_at)?)
             })
             .collect();
         // Merges that one order implies count for all of them.

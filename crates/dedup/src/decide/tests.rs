@@ -2,6 +2,7 @@
 
 #![expect(clippy::let_underscore_must_use, reason = "writing to a String cannot fail")]
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 
 use catalog::ProgramTerms;
@@ -11,7 +12,7 @@ use event::body::conversion::{ClickSource, ClickVerdict, Source, Trust};
 use event::body::record::OrderRecord;
 use expect_test::{Expect, expect};
 
-use super::{Rules, decide, terms_time};
+use super::{Rules, decide};
 use crate::build::{click_id, customer, order, pixel, server, visitor};
 use crate::member::{LaterVerdict, Member, Members, Row};
 
@@ -23,7 +24,7 @@ const AMEND: Rules = Rules { conflict: DedupConflict::Amend, ..Rules::BUILT_IN }
 
 pub(super) fn record(rules: Rules, reports: &[Member]) -> OrderRecord {
     let members: Members = reports.iter().cloned().map(Member::row).collect();
-    decide(&order(), &members.considered(), rules).unwrap()
+    decide(&order(), &members.considered().at_close(|_| rules).unwrap()).unwrap()
 }
 
 /// `#2 CANONICAL 1 EUR · #1 DUP_SAME · click 3 · ids … · notes …`; `!` marks a report whose evidence does not count.
@@ -153,10 +154,36 @@ fn an_unsigned_server_call_ranks_as_the_tag() {
 #[test]
 fn the_terms_are_those_at_the_time_of_the_report_that_the_built_in_rules_choose() {
     let members: Members = [server(1, 500), pixel(2, 100)].into_iter().map(Member::row).collect();
-    let record = decide(&order(), &members.considered(), Rules::BUILT_IN).unwrap();
-    let asked = terms_time(&members.considered());
-    assert_eq!(asked, Some(server(1, 500).occurred_at));
-    assert_eq!(asked, Some(record.converted_at));
+    let asked = Cell::new(None);
+    let known = members.considered().at_close(|time| {
+        asked.set(Some(time));
+        Rules::BUILT_IN
+    });
+    let record = decide(&order(), &known.unwrap()).unwrap();
+    assert_eq!(asked.get(), Some(server(1, 500).occurred_at));
+    assert_eq!(asked.get(), Some(record.converted_at));
+}
+
+#[test]
+fn a_report_counts_until_the_order_is_closed_and_not_later_in_whatever_order_they_come() {
+    // Lock after 30 days, and 7 days of lateness.
+    let in_time = expect!["2 = 9 · #2 CANONICAL 0 · #1 DUP_CONFLICT 303 · 1 ids"];
+    let too_late = expect!["2 = 1 · #1 CANONICAL 0 · #2 COUNTED 301 !"];
+    let rules = Rules { ranks: [3, 2, 0, 1], ..AMEND };
+    for (ms, expected) in [(37 * DAY, in_time), (37 * DAY + 1, too_late)] {
+        let late = pixel(2, ms).amount(9).ids(&[visitor(1)]);
+        for reports in [[server(1, 0), late.clone()], [late, server(1, 0)]] {
+            expected.assert_eq(&shown(&record(rules, &reports)));
+        }
+    }
+    // The server's report, which came on the twentieth day, is canonical and so moves the close.
+    for (ms, expected) in [
+        (57 * DAY, expect!["3 = 1 · #2 CANONICAL 0 · #3 DUP_SAME 301 · #1 DUP_SAME 301 !"]),
+        (57 * DAY + 1, expect!["3 = 1 · #2 CANONICAL 0 · #1 DUP_SAME 301 ! · #3 COUNTED 301 !"]),
+    ] {
+        let reports = [server(3, ms), pixel(1, 0), server(2, 20 * DAY)];
+        expected.assert_eq(&shown(&record(Rules::BUILT_IN, &reports)));
+    }
 }
 
 #[test]
@@ -298,7 +325,8 @@ fn a_later_verdict_makes_a_click_id_valid_and_the_record_newer() {
     };
     let decided = |rows: Vec<Row>| {
         let members: Members = rows.into_iter().collect();
-        shown(&decide(&order(), &members.considered(), Rules::BUILT_IN).unwrap())
+        let known = members.considered().at_close(|_| Rules::BUILT_IN).unwrap();
+        shown(&decide(&order(), &known).unwrap())
     };
     let id = report.id;
     let row = report.row();

@@ -22,7 +22,7 @@ use super::{Deps, GROUP, Session, Turn, Worker};
 use crate::build::{T, event, pixel, server, visitor};
 use crate::config::Config;
 use crate::decide::tests::any_set;
-use crate::decide::{Rules, decide, record_id, terms_time};
+use crate::decide::{Rules, decide, record_id};
 use crate::member::{Considered, Members, Row};
 use crate::store::{
     MemberStore, OrderHash, Settled, StoreError, fjall::FjallStore, memory::MemoryStore,
@@ -159,11 +159,11 @@ fn expected(catalog: &Handle, events: &[Envelope]) -> BTreeMap<String, Bytes> {
         }
     }
     let decided = sets.into_iter().map(|(order, members)| {
-        let considered = members.considered();
-        let rules = rules_at(catalog, &order, terms_time(&considered).unwrap());
-        let record = decide(&order, &considered, rules).unwrap();
+        let rules = |time| rules_at(catalog, &order, time);
+        let known = members.considered().at_close(rules).unwrap();
+        let record = decide(&order, &known).unwrap();
         let envelope = Envelope {
-            id: record_id(&order, &considered, rules),
+            id: record_id(&order, &known),
             occurred_at: record.converted_at,
             received_at: record.received_at,
             program: Some(order.program.clone()),
