@@ -20,8 +20,9 @@ pub struct Config {
     /// after an order makes one new version a second, not one a click.
     #[serde(with = "humantime_serde")]
     pub redecide_wait: Duration,
-    /// Longest wait for a partner that the catalog of this node does not know yet; then the order is decided without it
-    /// and again when the catalog has changed. Range 0 to 10 m; default 10 s: the catalog is seldom seconds behind.
+    /// How long an order may wait for a program or partner that the catalog of this node does not know yet before that
+    /// is told; it is decided as soon as the catalog names them. Range 0 to 10 m; default 10 s: the catalog is seldom
+    /// seconds behind.
     #[serde(with = "humantime_serde")]
     pub catalog_wait: Duration,
     /// Cache of the state. Bytes, 1 MiB to 64 GiB; default 64 MiB: a visitor's touches lie side by side, and most

@@ -31,9 +31,14 @@ const WAITING: Metric = Metric::gauge(
     "Orders that wait for a newer catalog. Above 0 for a minute: the catalog lags, or an event names what no catalog \
      has.",
 );
-const UNKNOWN: Metric = Metric::counter(
-    "attribution_unknown_partners_total",
-    "Orders decided without a partner that the catalog still did not know after the wait.",
+const OVERDUE: Metric = Metric::counter(
+    "attribution_orders_overdue_total",
+    "Orders that waited longer than catalog_wait for a catalog that names their program and partners, and go on waiting. \
+     Alert above 0.",
+);
+const TOO_OLD: Metric = Metric::counter(
+    "attribution_orders_too_old_total",
+    "Events about orders whose touches may be gone from the state: the last decision stays.",
 );
 const BATCH: Metric = Metric::histogram(
     "attribution_batch_seconds",
@@ -48,7 +53,7 @@ const RESTARTED: Metric = Metric::counter(
 
 /// Everything this crate measures.
 pub const METRICS: &[Metric] =
-    &[READ, EMITTED, UNCHANGED, AFTER_CLOSE, WAITING, UNKNOWN, BATCH, RESTARTED];
+    &[READ, EMITTED, UNCHANGED, AFTER_CLOSE, WAITING, OVERDUE, TOO_OLD, BATCH, RESTARTED];
 
 /// Measurements of attribution. Made once, after the recorder is installed.
 pub(crate) struct Metrics {
@@ -73,8 +78,10 @@ pub(crate) struct Metrics {
     pub(crate) after_close: Counter,
     /// Orders that wait for a catalog.
     pub(crate) waiting: Gauge,
-    /// Orders decided without a partner.
-    pub(crate) unknown: Counter,
+    /// Orders that wait for a catalog for too long.
+    pub(crate) overdue: Counter,
+    /// Events about orders that are too old to be decided again.
+    pub(crate) too_old: Counter,
     /// Time from a batch to its committed outputs.
     pub(crate) batch_seconds: Histogram,
     /// Sessions restarted because of the log.
@@ -99,7 +106,8 @@ impl Metrics {
             unchanged: UNCHANGED.counter_of(&[]),
             after_close: AFTER_CLOSE.counter_of(&[]),
             waiting: WAITING.gauge_of(&[]),
-            unknown: UNKNOWN.counter_of(&[]),
+            overdue: OVERDUE.counter_of(&[]),
+            too_old: TOO_OLD.counter_of(&[]),
             batch_seconds: BATCH.histogram_of(&[]),
             restarted_by_log: RESTARTED.counter_of(&["log"]),
             fenced: RESTARTED.counter_of(&["fenced"]),

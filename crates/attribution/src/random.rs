@@ -219,7 +219,7 @@ pub(crate) fn final_world(world: &World, records: &[(Topic, Envelope)]) -> World
     world
 }
 
-fn unique(record: OrderRecord) -> Envelope {
+pub(crate) fn unique(record: OrderRecord) -> Envelope {
     let version = record.members.to_be_bytes();
     let key = record.order.to_string();
     Envelope {

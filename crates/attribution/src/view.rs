@@ -5,21 +5,24 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use event::body::Decision;
 use event::order::OrderRef;
-use event::{GoalName, OrderKey, ProgramName};
+use event::{Clock, GoalName, OrderKey, ProgramName};
 
 use crate::decide::decide;
 use crate::error::Error;
 use crate::store::{Kv, State};
+use crate::worker::evidence_is_kept;
 
 /// Looks decisions up in the state that is open now. Clones share it.
 pub struct View<K> {
     state: Arc<ArcSwapOption<State<K>>>,
     catalog: Arc<catalog::Handle>,
+    clock: Arc<dyn Clock>,
 }
 
 impl<K> Clone for View<K> {
     fn clone(&self) -> Self {
-        Self { state: Arc::clone(&self.state), catalog: Arc::clone(&self.catalog) }
+        let Self { state, catalog, clock } = self;
+        Self { state: Arc::clone(state), catalog: Arc::clone(catalog), clock: Arc::clone(clock) }
     }
 }
 
@@ -30,10 +33,10 @@ impl<K> std::fmt::Debug for View<K> {
 }
 
 impl<K: Kv> View<K> {
-    /// A view under this catalog, of no state yet.
+    /// A view under this catalog, of no state yet. The clock says only what is too old to be decided again.
     #[must_use]
-    pub fn new(catalog: Arc<catalog::Handle>) -> Self {
-        Self { state: Arc::default(), catalog }
+    pub fn new(catalog: Arc<catalog::Handle>, clock: Arc<dyn Clock>) -> Self {
+        Self { state: Arc::default(), catalog, clock }
     }
 
     /// From now on decisions are looked up in this state.
@@ -46,7 +49,8 @@ impl<K: Kv> View<K> {
         self.state.store(None);
     }
 
-    /// The decision about an order on everything known now. None if the order is not known, or too old to be kept.
+    /// The decision about an order on everything known now. None if the order is not known, or so old that something
+    /// about it may not be.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -54,6 +58,9 @@ impl<K: Kv> View<K> {
         let catalog = self.catalog.snapshot();
         let Some(state) = self.state.load_full() else { return Ok(None) };
         let Some(record) = state.record(order)? else { return Ok(None) };
+        if !evidence_is_kept(record.converted_at, self.clock.now()) {
+            return Ok(None);
+        }
         let Some(program) = catalog.program(order.program.as_str()) else { return Ok(None) };
         Ok(Some(decide(&record, &*state, program)?))
     }

@@ -16,7 +16,7 @@ use event::{Clock, Millis, OrderKey, Topic};
 use eventlog::{Backend, Batch, Consumer, Delivery, Group};
 
 use crate::config::Config;
-use crate::decide::{closes_at, decide};
+use crate::decide::{HORIZON_MS, closes_at, decide};
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::noted::Noted;
@@ -33,6 +33,12 @@ pub const GROUP: Group = Group("attribution");
 /// How long touches are kept: horizon, the longest of (back-dating and lateness, lock), lateness and a day more, so
 /// that eligibility ends strictly before.
 pub const STATE_MS: i64 = 135 * DAY_MS;
+
+/// Whether nothing that an order of this time may read can be gone from the state yet. The last decision about an older
+/// one stays: made again without its touches it would be another.
+pub(crate) fn evidence_is_kept(converted_at: Millis, now: Millis) -> bool {
+    converted_at.0.saturating_sub(HORIZON_MS) >= now.0.saturating_sub(STATE_MS)
+}
 
 /// Deferred orders that are looked at together. Count.
 const DEFERRED_MAX: usize = 1_000;
@@ -164,7 +170,7 @@ pub struct Session<'w, K> {
     decided: HashMap<OrderKey, Instant>,
     /// Orders that wait for a newer catalog.
     missed: HashMap<OrderKey, Missed>,
-    /// When, and with which catalog, deferred orders were last looked at.
+    /// When deferred orders were last looked at.
     looked_at: Option<(Instant, u64)>,
     expired_at: Option<Instant>,
 }
@@ -173,8 +179,10 @@ pub struct Session<'w, K> {
 #[derive(Clone, Copy, Debug)]
 struct Missed {
     since: Instant,
-    /// Nothing but a newer catalog changes anything now.
-    given_up: bool,
+    /// The catalog that did not know: the same one says the same again.
+    generation: u64,
+    /// It was told that this takes too long.
+    told: bool,
 }
 
 impl<K> std::fmt::Debug for Session<'_, K> {
@@ -218,12 +226,13 @@ impl<K: Kv> Session<'_, K> {
         let Worker { deps, metrics, .. } = self.worker;
         let (noted, mut parked) = take(batch, metrics);
         deps.state.add(&noted)?;
+        let began = deps.state.ticket();
         let mut affected = Affected::new();
         for one in &noted {
             deps.state.affected(one, &mut affected)?;
         }
-        let mut settled =
-            Settled { cursor: Some((batch.partition, batch.next_offset)), ..Settled::default() };
+        let cursor = Some((batch.partition, batch.next_offset));
+        let mut settled = Settled { began, cursor, ..Settled::default() };
         let mut outputs = Outputs::begin(&mut *self.consumer);
         for rejected in &mut parked {
             outputs.reject(rejected).map_err(Error::Write)?;
@@ -265,16 +274,16 @@ impl<K: Kv> Session<'_, K> {
         }) {
             return Ok(());
         }
-        let newer = self.looked_at.is_none_or(|(_, generation)| generation != catalog.generation());
         self.looked_at = Some((now, catalog.generation()));
         self.decided.retain(|_, at| now.duration_since(*at) < config.redecide_wait);
         let (mut after, mut waiting) = (None, 0_u32);
         loop {
+            let began = deps.state.ticket();
             let orders = deps.state.deferred(after.as_ref(), DEFERRED_MAX)?;
             let Some((last, _)) = orders.last() else { break };
             after = Some(last.clone());
             let mut outputs = Outputs::begin(&mut *self.consumer);
-            let mut settled = Settled::default();
+            let mut settled = Settled { began, ..Settled::default() };
             let mut desk = Desk {
                 worker: self.worker,
                 catalog: Arc::clone(&catalog),
@@ -284,7 +293,7 @@ impl<K: Kv> Session<'_, K> {
                 deferred: Vec::new(),
             };
             for (order, received_at) in orders {
-                if !newer && desk.missed.get(&order).is_some_and(|missed| missed.given_up) {
+                if desk.still_misses(&order, now) {
                     waiting = waiting.saturating_add(1);
                     continue;
                 }
@@ -342,35 +351,26 @@ impl<K: Kv> Desk<'_, K> {
             return Ok(());
         };
         let emitted = deps.state.emitted(&order)?;
+        if emitted.is_some() && !evidence_is_kept(record.converted_at, deps.clock.now()) {
+            metrics.too_old.increment(1);
+            self.settled.clean.push(order);
+            return Ok(());
+        }
         if let Some(program) = self.catalog.program(order.program.as_str())
             && closes_at(record.converted_at, record.received_at, program) < received_at
         {
             metrics.after_close.increment(1);
         }
-        let Some(decision) = self.worker.decide(&record, &self.catalog)? else {
-            let missed = Missed { since: now, given_up: true };
-            if self.missed.insert(order.clone(), missed).is_none() {
-                tracing::warn!(program = %order.program, "an order waits for a catalog with its program");
-            }
+        let decision = self.worker.decide(&record, &self.catalog)?;
+        let Some(decision) = decision.filter(|decision| self.knows_partners(decision)) else {
+            let generation = self.catalog.generation();
+            let new = Missed { since: now, generation, told: false };
+            self.missed.entry(order.clone()).or_insert(new).generation = generation;
             self.deferred.push((order, received_at));
             return Ok(());
         };
-        if self.knows_partners(&decision) {
-            self.missed.remove(&order);
-            self.settled.clean.push(order.clone());
-        } else {
-            let new = Missed { since: now, given_up: false };
-            let missed = self.missed.entry(order.clone()).or_insert(new);
-            self.deferred.push((order.clone(), received_at));
-            if now.duration_since(missed.since) < config.catalog_wait {
-                return Ok(());
-            }
-            if !missed.given_up {
-                missed.given_up = true;
-                metrics.unknown.increment(1);
-                tracing::warn!(program = %order.program, "an order is decided without a partner that no catalog names");
-            }
-        }
+        self.missed.remove(&order);
+        self.settled.clean.push(order.clone());
         if config.redecide_wait > Duration::ZERO {
             self.decided.insert(order.clone(), now);
         }
@@ -381,6 +381,24 @@ impl<K: Kv> Desk<'_, K> {
         metrics.emitted(decision.status).increment(1);
         self.settled.emitted.push((order, decision.inputs_hash));
         outputs.decision(decision).map_err(Error::Write)
+    }
+
+    /// Whether nothing has changed for an order that waits for a newer catalog. Tells when the wait is too long.
+    fn still_misses(&mut self, order: &OrderKey, now: Instant) -> bool {
+        let Worker { config, metrics, .. } = self.worker;
+        let Some(missed) = self.missed.get_mut(order) else { return false };
+        if missed.generation != self.catalog.generation() {
+            return false;
+        }
+        if !missed.told && now.duration_since(missed.since) >= config.catalog_wait {
+            missed.told = true;
+            metrics.overdue.increment(1);
+            tracing::error!(
+                program = %order.program,
+                "an order still waits for a catalog that names its program and partners"
+            );
+        }
+        true
     }
 
     /// Whether the catalog has every partner that the decision names. A node may see a touch of a new partner before the

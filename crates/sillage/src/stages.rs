@@ -112,7 +112,7 @@ impl Stages {
             let worker = dedup_worker(&on, open_dedup(&on.config)?);
             Ok(Box::new(move |stop| Ok(worker.run(stop)?)))
         })?;
-        let view = View::new(Arc::clone(&base.catalog));
+        let view = View::new(Arc::clone(&base.catalog), Arc::clone(&base.clock));
         stages.view = Some(view.clone());
         let on = base.clone();
         stages.spawn("attribution", move || {

@@ -138,13 +138,13 @@ impl Encoding {
     }
 }
 
-/// Hash of everything that was read.
+/// Hash of everything that was read; `active` says of each candidate whether its partner may be credited.
 pub(super) fn inputs_hash(
     order: &Order,
     inputs: &Inputs,
+    active: &[bool],
     terms: &[TermsUsed],
-    version: DecisionVersion,
-    model: Model,
+    (version, model): (DecisionVersion, Model),
 ) -> ContentHash {
     let mut encoding = Encoding::with_room_for(inputs.candidates.len());
     encoding.count(u64::from(version.semantics));
@@ -168,8 +168,9 @@ pub(super) fn inputs_hash(
         encoding.0.extend_from_slice(&used.hash.0);
     }
     encoding.length(inputs.candidates.len());
-    for input in &inputs.candidates {
+    for (input, active) in inputs.candidates.iter().zip(active) {
         encoding.input(input);
+        encoding.byte(u8::from(*active));
     }
     encoding.finish("sillage decision inputs v1")
 }

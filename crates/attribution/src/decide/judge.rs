@@ -91,9 +91,10 @@ pub(super) fn judge(
         catalog::terms::DedupConflict::Reject => ConflictPolicy::Reject,
         catalog::terms::DedupConflict::Amend => ConflictPolicy::Amend,
     };
+    let active: Vec<bool> = table.rows.iter().map(|row| row.active).collect();
     drop(table);
     inputs.candidates = candidates;
-    let inputs_hash = inputs_hash(&order, &inputs, &terms, version, Model::Last);
+    let inputs_hash = inputs_hash(&order, &inputs, &active, &terms, (version, Model::Last));
     Decision {
         order: order.key,
         order_id: order.order_id,
@@ -147,6 +148,8 @@ struct Row<'a> {
     skew_corrected: bool,
     lookback: Resolved<'a, Lookback>,
     min_time: Option<Resolved<'a, i64>>,
+    /// Its partner may be credited for it.
+    active: bool,
     /// None while it is eligible.
     outcome: Option<(Verdict, u8)>,
     weight: u64,
@@ -170,6 +173,9 @@ impl<'a> Row<'a> {
             skew_corrected,
             lookback,
             min_time: min_time.filter(|min| min.value > 0),
+            active: partner.is_none_or(|partner| {
+                program.standing(partner, input.occurred_at, order.converted_at) == Standing::Active
+            }),
             outcome: None,
             weight: 0,
         }
@@ -255,7 +261,7 @@ impl<'a> Table<'a> {
     /// Step 1: the first rule that fails gives the verdict.
     fn filter(&mut self, step: u8) {
         let excluded = Flags::of(&self.terms.excluded_flags);
-        let (order, program, terms) = (self.order, self.program, self.terms);
+        let (order, terms) = (self.order, self.terms);
         for row in &mut self.rows {
             let input = row.input;
             let verdict = if input.received_at.since(input.occurred_at) > terms.lateness_ms {
@@ -264,7 +270,7 @@ impl<'a> Table<'a> {
                 Verdict::InvalidTraffic
             } else if !consents(input, order.consent) {
                 Verdict::NoConsent
-            } else if !active(input, order, program) {
+            } else if !row.active {
                 Verdict::PartnerInactive
             } else if row.lookback.value == Lookback::Off {
                 Verdict::TypeDisabled
@@ -391,13 +397,6 @@ fn consents(input: &Input, order: Consent) -> bool {
         (Consent::Granted, _) => true,
         (Consent::Unknown, _) => reaches.linked(),
     }
-}
-
-fn active(input: &Input, order: &Order, program: ProgramRef<'_>) -> bool {
-    input.partner.as_ref().is_none_or(|partner| {
-        program.standing(partner.as_str(), input.occurred_at, order.converted_at)
-            == Standing::Active
-    })
 }
 
 const fn level(level: Level) -> TermsLevel {

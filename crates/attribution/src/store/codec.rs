@@ -44,6 +44,10 @@ impl<'a> Reader<'a> {
         self.array().map(u32::from_be_bytes)
     }
 
+    pub(super) fn u64(&mut self) -> Result<u64, StoreError> {
+        self.array().map(u64::from_be_bytes)
+    }
+
     pub(super) fn millis(&mut self) -> Result<Millis, StoreError> {
         self.array().map(|bytes| Millis(i64::from_be_bytes(bytes)))
     }

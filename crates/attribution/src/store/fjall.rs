@@ -17,7 +17,7 @@ use super::StoreError;
 use super::kv::{Changes, Each, Kv, Rows, Table};
 
 /// Format of the tables. Each change of what stands in them takes the next number.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// File in the folder that says its format.
 const FORMAT_FILE: &str = "SILLAGE_FORMAT";
 

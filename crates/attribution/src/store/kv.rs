@@ -27,7 +27,7 @@ pub enum Table {
     Emitted,
     /// scope ‖ id ‖ time ‖ order hash → order key; and program ‖ touch … for click ids
     Open,
-    /// order key → nothing: to be decided
+    /// order key → latest receipt, ticket: to be decided
     Dirty,
     /// topic ‖ partition → offset
     Cursors,

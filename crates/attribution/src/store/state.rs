@@ -1,6 +1,7 @@
 //! The state of attribution over any backend: evidence, orders, and which orders an event bears on.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use event::body::OrderRecord;
@@ -35,6 +36,8 @@ pub struct State<K> {
     open: RwLock<HashSet<u64, RandomState>>,
     /// Names get numbers, facts are read and written again: one writer at a time.
     writing: Mutex<()>,
+    /// Count of times that orders were deferred.
+    tickets: AtomicU64,
 }
 
 impl<K> std::fmt::Debug for State<K> {
@@ -51,8 +54,10 @@ pub type Affected = BTreeMap<OrderKey, Millis>;
 pub struct Settled {
     /// The decision last emitted for each order, by its inputs.
     pub emitted: Vec<(OrderKey, ContentHash)>,
-    /// Orders that need no decision now.
+    /// Orders that need no decision now, unless they were deferred after `began`.
     pub clean: Vec<OrderKey>,
+    /// [`State::ticket`] before anything was read.
+    pub began: u64,
     /// How far the topics are read.
     pub cursor: Option<(Partition, Offset)>,
 }
@@ -102,6 +107,11 @@ impl<K: Kv> State<K> {
             open.insert(fingerprint(prefix.ok_or_else(damaged)?));
             Ok(true)
         })?;
+        let mut ticket = 0;
+        kv.scan(Table::Dirty, &[], &[], &mut |_, row| {
+            ticket = dirty(row)?.1.max(ticket);
+            Ok(true)
+        })?;
         let mut recent = Recent::default();
         if let Some(next) = kv.get(Table::Cursors, NEXT_ROW)? {
             recent.begin(next.try_into().map(u64::from_be_bytes).map_err(|_| damaged())?);
@@ -118,7 +128,14 @@ impl<K: Kv> State<K> {
             recent_bytes_max,
             open: RwLock::new(open),
             writing: Mutex::new(()),
+            tickets: AtomicU64::new(ticket),
         })
+    }
+
+    /// A number that grows whenever orders are deferred. Take it before reading what decisions are made of: an order that
+    /// somebody defers meanwhile stays deferred.
+    pub fn ticket(&self) -> u64 {
+        self.tickets.load(Ordering::Acquire)
     }
 
     /// Adds evidence and orders, in one step. What is there already stays as it is; of two records of one order the one
@@ -263,8 +280,7 @@ impl<K: Kv> State<K> {
                 Ok(())
             }
             Noted::Order(record) => {
-                let newest = record.listed.iter().map(|member| member.received_at).max();
-                let newest = newest.unwrap_or(record.received_at);
+                let newest = newest_receipt(record);
                 let at = out.entry(record.order.clone()).or_insert(newest);
                 *at = newest.max(*at);
                 let order = &record.order;
@@ -404,18 +420,35 @@ impl<K: Kv> State<K> {
     /// Remembers orders that must be decided later.
     ///
     /// # Errors
-    /// The backend cannot be written.
+    /// The backend fails.
     pub fn defer<'a>(
         &self,
         orders: impl IntoIterator<Item = (&'a OrderKey, Millis)>,
     ) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changes = Changes::default();
         for (order, received_at) in orders {
-            let mut at = Vec::new();
-            put_key_millis(&mut at, received_at);
-            changes.put(Table::Dirty, order.to_string().into_bytes(), at);
+            self.put_dirty(order, received_at, &mut changes)?;
         }
         if changes.is_empty() { Ok(()) } else { self.kv.write(changes) }
+    }
+
+    /// The caller holds `writing`.
+    fn put_dirty(
+        &self,
+        order: &OrderKey,
+        received_at: Millis,
+        changes: &mut Changes,
+    ) -> Result<(), StoreError> {
+        let key = order.to_string().into_bytes();
+        let known = self.kv.get(Table::Dirty, &key)?.map(|row| dirty(&row)).transpose()?;
+        let latest = known.map_or(received_at, |(at, _)| at.max(received_at));
+        let ticket = self.tickets.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
+        let mut row = Vec::with_capacity(16);
+        put_key_millis(&mut row, latest);
+        row.extend_from_slice(&ticket.to_be_bytes());
+        changes.put(Table::Dirty, key, row);
+        Ok(())
     }
 
     /// Orders that must be decided later, at most `most`, those after `after`.
@@ -433,7 +466,7 @@ impl<K: Kv> State<K> {
             from.push(0);
         }
         self.kv.scan(Table::Dirty, &[], &from, &mut |key, value| {
-            out.push((order_key(key)?, Reader(value).key_millis()?));
+            out.push((order_key(key)?, dirty(value)?.0));
             Ok(out.len() < most)
         })?;
         Ok(out)
@@ -444,12 +477,17 @@ impl<K: Kv> State<K> {
     /// # Errors
     /// The backend cannot be written.
     pub fn settle(&self, settled: &Settled) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changes = Changes::default();
         for (order, hash) in &settled.emitted {
             changes.put(Table::Emitted, order.to_string().into_bytes(), hash.0.to_vec());
         }
         for order in &settled.clean {
-            changes.remove(Table::Dirty, order.to_string().into_bytes());
+            let key = order.to_string().into_bytes();
+            let row = self.kv.get(Table::Dirty, &key)?;
+            if row.map(|row| dirty(&row)).transpose()?.is_some_and(|(_, at)| at <= settled.began) {
+                changes.remove(Table::Dirty, key);
+            }
         }
         if let Some((partition, offset)) = settled.cursor {
             changes.put(Table::Cursors, cursor_key(partition), offset.to_be_bytes().to_vec());
@@ -575,13 +613,23 @@ impl<K: Kv> Adding<'_, K> {
         }
         let program = self.number(record.order.program.as_str());
         let place = (program, record.order.test);
-        // What an older record implied and this one does not is no longer so.
+        // What an older record implied and this one does not is no longer so: whoever may have been reached by it is
+        // decided again. Marked in the same step, since a second delivery of this record displaces nothing.
+        let mut displaced = Affected::new();
         for (id, edge) in known.iter().flat_map(implied_merges) {
-            if !implied_merges(record).any(|still| still == (id, edge)) {
-                for key in merge_keys(place, id, &edge) {
-                    self.changes.remove(Table::Merges, key);
-                }
+            if implied_merges(record).any(|still| still == (id, edge)) {
+                continue;
             }
+            for key in merge_keys(place, id, &edge) {
+                self.changes.remove(Table::Merges, key);
+            }
+            for id in [&id, &edge.other] {
+                let prefix = id_key(place.0, place.1, id);
+                self.state.open_orders(&prefix, None, newest_receipt(record), &mut displaced)?;
+            }
+        }
+        for (order, received_at) in &displaced {
+            self.state.put_dirty(order, *received_at, &mut self.changes)?;
         }
         for (id, edge) in implied_merges(record) {
             self.merge(place, id, edge);
@@ -724,11 +772,23 @@ fn merge_keys((program, test): (u32, bool), id: IdentityId, edge: &MergeEdge) ->
     })
 }
 
+/// When the newest report of an order was received.
+fn newest_receipt(record: &OrderRecord) -> Millis {
+    let listed = record.listed.iter().map(|member| member.received_at);
+    listed.max().unwrap_or(record.received_at)
+}
+
 fn cursor_key(partition: Partition) -> Vec<u8> {
     let mut key = partition.topic.name().as_bytes().to_vec();
     key.push(0);
     key.extend_from_slice(&partition.index.to_be_bytes());
     key
+}
+
+/// Receipt and ticket of a deferred order.
+fn dirty(row: &[u8]) -> Result<(Millis, u64), StoreError> {
+    let mut reader = Reader(row);
+    Ok((reader.key_millis()?, reader.u64()?))
 }
 
 fn order_key(text: &[u8]) -> Result<OrderKey, StoreError> {

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use event::body::OrderRecord;
 use event::body::decision::Decision;
 use event::envelope::CODEC_JSON;
 use event::topic::KeyHash;
@@ -11,13 +13,14 @@ use event::{Body, Envelope, EventId, Millis, Topic};
 use eventlog::{Backend, Partition, Record};
 use testkit::{AdversarialLog, CrashPoint, Dice, SteppedClock, Weather};
 
-use super::{Deps, GROUP, Turn, Worker};
+use super::{DAY_MS, Deps, GROUP, Session, Turn, Worker};
 use crate::build::{START, World};
 use crate::config::Config;
 use crate::error::Error;
-use crate::random::{as_json, final_world, records, script};
+use crate::random::{as_json, final_world, records, script, unique};
 use crate::store::recent::RECENT_BYTES_MAX;
-use crate::store::{Changes, Each, FjallKv, Kv, MemoryKv, Rows, State, StoreError, Table};
+use crate::store::{Changes, Each, FjallKv, Kv, MemoryKv, Rows, Settled, State, StoreError, Table};
+use crate::view::View;
 
 /// A backend that passes the crash point behind each write.
 struct Crashing<K> {
@@ -122,11 +125,12 @@ fn is_drained<K: Kv>(log: &AdversarialLog, state: &State<K>) -> bool {
             *counts.entry((topic, index)).or_default() += 1;
         }
     }
-    counts.into_iter().all(|((topic, index), count)| {
+    let read = counts.into_iter().all(|((topic, index), count)| {
         let partition = Partition { topic, index };
         let read = log.committed(GROUP, partition).max(state.resume(partition).unwrap());
         read == count
-    })
+    });
+    read && state.deferred(None, 1).unwrap().is_empty()
 }
 
 fn deps<K: Kv>(log: &AdversarialLog, world: &World, state: &Arc<State<K>>) -> Deps<K> {
@@ -289,7 +293,7 @@ fn an_order_of_an_unknown_program_waits_for_the_catalog() {
     for _ in 0..20 {
         session.turn().unwrap();
     }
-    assert!(is_drained(&log, &state));
+    assert_eq!(state.deferred(None, 10).unwrap().len(), 1);
     assert_eq!(emitted(&log), []);
     drop(session);
     // Also after a restart.
@@ -309,7 +313,7 @@ fn an_order_is_decided_at_most_once_in_the_shortest_time_and_not_forgotten() {
     let world = World::read("click A @0d; click B @1h; click C @2h; order @1d");
     let log = AdversarialLog::new(Weather::fair(1));
     let state = Arc::new(State::open(MemoryKv::default()).unwrap());
-    let wait = std::time::Duration::from_millis(300);
+    let wait = Duration::from_millis(300);
     let config = Config { redecide_wait: wait, ..Config::for_tests() };
     let worker = Worker::new(config, deps(&log, &world, &state));
     let unique: Vec<_> = records(&world, &mut Dice::new(3))
@@ -334,4 +338,150 @@ fn an_order_is_decided_at_most_once_in_the_shortest_time_and_not_forgotten() {
     }
     assert_eq!(log.records(Topic::Attributed).len(), 2);
     assert_eq!(emitted(&log)[0].winner, Some("C".parse().unwrap()));
+}
+
+#[test]
+fn what_is_deferred_while_it_is_decided_stays_deferred_with_its_latest_receipt() {
+    let kv = Arc::new(MemoryKv::default());
+    let state = State::open(Arc::clone(&kv)).unwrap();
+    let order = World::read("order @1d").orders[0].order.clone();
+    let settle = |began| {
+        let settled = Settled { clean: vec![order.clone()], began, ..Settled::default() };
+        state.settle(&settled).unwrap();
+    };
+    let began = state.ticket();
+    state.defer([(&order, Millis(5))]).unwrap(); // another worker, which has seen more
+    settle(began);
+    assert_eq!(state.deferred(None, 10).unwrap(), [(order.clone(), Millis(5))]);
+    state.defer([(&order, Millis(3))]).unwrap();
+    assert_eq!(state.deferred(None, 10).unwrap(), [(order.clone(), Millis(5))]);
+    assert_eq!(State::open(kv).unwrap().ticket(), state.ticket(), "also after a restart");
+    settle(state.ticket());
+    assert_eq!(state.deferred(None, 10).unwrap(), []);
+}
+
+#[test]
+fn two_workers_side_by_side_that_defer_lose_no_decision() {
+    for seed in 3_000..3_030 {
+        let world = World::read(&script(seed));
+        let events = records(&world, &mut Dice::new(seed));
+        let expected = as_json(&final_world(&world, &events).decisions());
+        let partitions = std::num::NonZeroU32::MIN.saturating_add(3);
+        let log = AdversarialLog::new(Weather {
+            partitions,
+            batch_records_max: 2,
+            ..Weather::fair(seed)
+        });
+        fill(&log, &events);
+        let state = Arc::new(State::open(MemoryKv::default()).unwrap());
+        let config = Config { redecide_wait: Duration::from_millis(2), ..Config::for_tests() };
+        let worker = Worker::new(config, deps(&log, &world, &state));
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let mut session = worker.subscribe().unwrap();
+                    let mut quiet = 0;
+                    while quiet < 20 || !is_drained(&log, &state) {
+                        let idle = session.turn().unwrap() == Turn::Idle;
+                        quiet = if idle { quiet + 1 } else { 0 };
+                    }
+                });
+            }
+        });
+        assert_eq!(as_json(&emitted(&log)), expected, "seed {seed}: {}", script(seed));
+    }
+}
+
+/// The record of `order` as a report more would make it.
+fn with_a_further_report(order: &OrderRecord) -> (Topic, Envelope) {
+    let record = OrderRecord { members: order.members + 1, ..order.clone() };
+    (Topic::Unique, unique(record))
+}
+
+fn turn_often<K: Kv>(session: &mut Session<'_, K>) {
+    let end = Instant::now() + Duration::from_millis(30);
+    while Instant::now() < end {
+        session.turn().unwrap();
+    }
+}
+
+#[test]
+fn an_order_is_decided_again_while_its_touches_are_kept_and_keeps_its_decision_afterwards() {
+    for (days, versions) in [(45, 2), (46, 1)] {
+        let world = World::read("click A @0d; order @1d");
+        let log = AdversarialLog::new(Weather::fair(1));
+        let state = Arc::new(State::open(MemoryKv::default()).unwrap());
+        let clock = SteppedClock::at(START);
+        let deps = Deps { clock: Arc::new(clock.clone()), ..deps(&log, &world, &state) };
+        let view = View::new(Arc::clone(&deps.catalog), Arc::new(clock.clone()));
+        view.open(Arc::clone(&state));
+        let worker = Worker::new(Config::for_tests(), deps);
+        let mut session = worker.subscribe().unwrap();
+        fill(&log, &[(Topic::Touches, world.events[0].clone())]);
+        fill(&log, &[(Topic::Unique, unique(world.orders[0].clone()))]);
+        turn_often(&mut session);
+        clock.set(Millis(world.orders[0].converted_at.0 + days * DAY_MS));
+        fill(&log, &[with_a_further_report(&world.orders[0])]);
+        turn_often(&mut session);
+        assert_eq!(log.records(Topic::Attributed).len(), versions, "after {days} days");
+        assert_eq!(state.deferred(None, 1).unwrap(), []);
+        let seen = view.decision(&world.orders[0].order).unwrap();
+        assert_eq!(seen.is_some(), versions == 2, "after {days} days");
+        // One that was never decided is decided, however late it comes.
+        fill(&log, &[(Topic::Unique, unique(World::read("order @1d id=NEW").orders[0].clone()))]);
+        turn_often(&mut session);
+        assert_eq!(log.records(Topic::Attributed).len(), versions + 1);
+    }
+}
+
+#[test]
+fn an_order_with_a_partner_that_the_catalog_does_not_name_yet_waits_for_it_however_long() {
+    let world = World::read("click A @0d; click B @1h; order @1d");
+    let log = AdversarialLog::new(Weather::fair(1));
+    let state = Arc::new(State::open(MemoryKv::default()).unwrap());
+    let file = catalog::CatalogFile::parse(&world.toml(), catalog::Format::Toml).unwrap();
+    let versions = file.plan(&catalog::State::default(), Millis(0)).unwrap();
+    let (later, first): (Vec<_>, Vec<_>) =
+        versions.into_iter().partition(|version| format!("{:?}", version.object).contains("\"B\""));
+    assert_eq!(later.len(), 1);
+    let catalog = catalog::Handle::new(catalog::State::fold(&first).unwrap()).unwrap();
+    let catalog = Arc::new(catalog);
+    let deps = Deps { catalog: Arc::clone(&catalog), ..deps(&log, &world, &state) };
+    let worker = Worker::new(Config::for_tests(), deps);
+    let mut session = worker.subscribe().unwrap();
+    fill(&log, &records(&world, &mut Dice::new(1)));
+    turn_often(&mut session);
+    assert_eq!(emitted(&log), []);
+    assert_eq!(state.deferred(None, 10).unwrap().len(), 1);
+    catalog.apply(&later).unwrap();
+    turn_often(&mut session);
+    assert_eq!(emitted(&log)[0].winner, Some("B".parse().unwrap()));
+    assert_eq!(state.deferred(None, 10).unwrap(), []);
+}
+
+#[test]
+fn an_order_reached_by_a_merge_that_is_no_longer_implied_is_decided_again() {
+    let world = World::read("click A @0d by=y; order @1d id=ONE by=x,y; order @2d id=TWO by=x");
+    let log = AdversarialLog::new(Weather::fair(1));
+    let kv = Arc::new(MemoryKv::default());
+    fill(&log, &[(Topic::Touches, world.events[0].clone())]);
+    let [one, two] = [0, 1].map(|n| (Topic::Unique, unique(world.orders[n].clone())));
+    fill(&log, &[one, two]);
+    drain(&log, &world, &kv, 1);
+    let winner = |n: usize| emitted(&log)[n].winner.clone();
+    assert_eq!(winner(1), Some("A".parse().unwrap()));
+    let (topic, mut envelope) = with_a_further_report(&world.orders[0]);
+    let Body::Order(record) = &mut envelope.body else { panic!() };
+    record.merges.clear();
+    fill(&log, &[(topic, envelope)]);
+    drain(&log, &world, &kv, 1);
+    // The version cannot grow by knowing less: what was emitted last is the answer.
+    let decided = log.records(Topic::Attributed);
+    let last = decided.iter().rev().find_map(|record| {
+        let Body::Decision(decision) = Envelope::read(&record.payload).unwrap().body else {
+            panic!()
+        };
+        (decision.order == world.orders[1].order).then_some(decision)
+    });
+    assert_eq!(last.unwrap().winner, None);
 }
