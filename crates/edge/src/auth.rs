@@ -118,6 +118,8 @@ pub(crate) enum NotAdmitted {
     UnknownProgram,
     /// Neither signature nor token, nor a page's origin.
     NoCredentials,
+    /// Neither that, nor a program.
+    Nothing,
     /// The signature is wrong, incomplete, or of a key that is not in use.
     BadSignature,
     /// The token is none of the program's.
@@ -144,7 +146,14 @@ impl NotAdmitted {
             Self::NoCredentials => (
                 S::UNAUTHORIZED,
                 Code::BadSignature,
-                "the call has neither signature nor token, and no Origin of a page",
+                "the call has neither signature nor token, and no Origin of a page: send the program's token as \
+                 Authorization: Bearer or as token, or sign the call",
+            ),
+            Self::Nothing => (
+                S::UNAUTHORIZED,
+                Code::BadSignature,
+                "the call has neither signature nor token, and names no program: send the program's token (or sign the \
+                 call), which names it; a page sends program and its Origin",
             ),
             Self::BadSignature => (
                 S::UNAUTHORIZED,
@@ -222,8 +231,11 @@ pub(crate) fn admit<'s>(
     } else if let Some(token) = token_of(call) {
         by_token(catalog, token, program)?
     } else {
-        let program = program.ok_or(NotAdmitted::NoProgram)?;
         let origin = call.head.headers.get(http::header::ORIGIN).map(http::HeaderValue::as_bytes);
+        let program = program.ok_or(match origin {
+            Some(_) => NotAdmitted::NoProgram,
+            None => NotAdmitted::Nothing,
+        })?;
         return match (pages, origin) {
             (Pages::Admitted, Some(origin)) => {
                 let sites = &program.body().sites;

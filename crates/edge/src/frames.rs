@@ -274,7 +274,8 @@ fn read_head(text: &[u8]) -> Head {
             if line.len() > REQUEST_LINE_BYTES_MAX {
                 return Head::Refused(Rule::UriLength);
             }
-            if memchr::memchr2(b'\r', 0, line).is_some() {
+            let version = line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0");
+            if !version || memchr::memchr2(b'\r', 0, line).is_some() {
                 return Head::Refused(Rule::Malformed);
             }
             fields_from = at;
@@ -283,6 +284,11 @@ fn read_head(text: &[u8]) -> Head {
         if line.is_empty() {
             let framing = match (fields.length, fields.chunked) {
                 (Some(_), true) => return Head::Refused(Rule::LengthAndEncoding),
+                (None, true)
+                    if text.get(..fields_from).is_some_and(|l| l.ends_with(b"1.0\r\n")) =>
+                {
+                    return Head::Refused(Rule::TransferEncoding); // HTTP/1.0 has none
+                }
                 (None, true) => State::ChunkSize { value: 0, digits: 0 },
                 (None | Some(0), false) => State::Head,
                 (Some(length), false) => State::Body(length),
@@ -307,16 +313,16 @@ impl Fields {
     fn read(&mut self, line: &[u8]) -> Result<(), Rule> {
         let colon = memchr::memchr(b':', line).ok_or(Rule::Malformed)?;
         let (name, value) = line.split_at(colon);
+        if let Some(b' ' | b'\t') = name.last() {
+            return Err(Rule::Malformed);
+        }
         match name.first() {
             Some(b'T' | b't' | b'C' | b'c') => {}
             Some(b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-') => return Ok(()),
             // A folded line, an empty name, or a control byte that only some readers skip.
             _ => return Err(Rule::Malformed),
         }
-        let plain = name.trim_ascii_end();
-        let odd = plain.len() != name.len()
-            || name.iter().any(|b| b.is_ascii_control() || *b == b' ' || *b >= 0x80);
-        if odd {
+        if name.iter().any(|b| b.is_ascii_control() || *b == b' ' || *b >= 0x80) {
             return Err(Rule::Malformed);
         }
         let value = value.get(1..).unwrap_or_default().trim_ascii();

@@ -5,6 +5,7 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
 use crate::config::Config;
+use crate::frames::{self, HEADER_BYTES_MAX, HEADER_FIELDS_MAX};
 use crate::metrics::{Endpoint, Rule};
 use crate::response::{self, Reply};
 
@@ -103,7 +104,7 @@ impl<'a> Route<'a> {
 
     const fn target_bytes_max(self) -> usize {
         match self {
-            Self::Pixel(_) | Self::Conversions => crate::frames::TARGET_BYTES_MAX,
+            Self::Pixel(_) | Self::Conversions => frames::TARGET_BYTES_MAX,
             Self::Click(_)
             | Self::Impression(_)
             | Self::Tag(_)
@@ -202,7 +203,7 @@ pub(crate) fn refusal(rule: Rule) -> Reply {
         | Rule::BareLineFeed
         | Rule::Malformed => StatusCode::BAD_REQUEST,
     };
-    let mut reply = response::no_store(status);
+    let mut reply = response::text(status, words(rule));
     if rule == Rule::Method {
         reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));
     }
@@ -210,9 +211,58 @@ pub(crate) fn refusal(rule: Rule) -> Reply {
     reply
 }
 
+/// What is wrong, where, and what to do: for whoever wrote the client or set up the proxy in front.
+fn words(rule: Rule) -> String {
+    const TARGET_KIB: usize = TARGET_BYTES_MAX / 1024;
+    const CART_KIB: usize = frames::TARGET_BYTES_MAX / 1024;
+    const HEADER_KIB: usize = HEADER_BYTES_MAX / 1024;
+    let words = match rule {
+        Rule::NoHost => {
+            "The header Host is missing or no host name: send one, as in Host: t.shop.example."
+        }
+        Rule::TwoHosts => "The header Host came more than once: send it once.",
+        Rule::OtherHost => {
+            "The name in the header Host is not served here: use an address of this edge, or add the name to its \
+             setting edge.hosts."
+        }
+        Rule::AbsoluteForm => {
+            "The request line names another host than the header Host: send the path alone."
+        }
+        Rule::LengthAndEncoding => {
+            "The headers Content-Length and Transfer-Encoding came together: send one of them."
+        }
+        Rule::TransferEncoding => {
+            "The header Transfer-Encoding is not exactly chunked: send that once, or Content-Length."
+        }
+        Rule::Method => "The method is not known here: send GET, HEAD, POST or OPTIONS.",
+        Rule::BareLineFeed => "A line of the head ends in LF alone: end every line in CR LF.",
+        Rule::Malformed => {
+            "The head is not HTTP/1.1 (is it TLS or HTTP/2?): look for a line without name and colon, a space or control \
+             character in a name, a folded line, a Content-Length that is no number or differs from another."
+        }
+        Rule::UriLength => {
+            return format!(
+                "The address is longer than {TARGET_KIB} KiB (on /p and /v1/conversions {CART_KIB} KiB): shorten it, or \
+                 send a conversion as the body of a POST.\n"
+            );
+        }
+        Rule::HeaderFields => {
+            return format!("There are more than {HEADER_FIELDS_MAX} header fields: send fewer.\n");
+        }
+        Rule::HeaderBytes => {
+            return format!(
+                "The header fields are longer than {HEADER_KIB} KiB in sum: send less, or clear the cookies of this \
+                 host.\n"
+            );
+        }
+    };
+    format!("{words}\n")
+}
+
 /// The answer to a method that a path does not take.
-pub(crate) fn not_allowed(route: Route<'_>) -> Reply {
-    let mut reply = response::no_store(StatusCode::METHOD_NOT_ALLOWED);
+pub(crate) fn not_allowed(route: Route<'_>, method: &Method) -> Reply {
+    let words = format!("This path does not take {method}: send {}.\n", route.allow());
+    let mut reply = response::text(StatusCode::METHOD_NOT_ALLOWED, words);
     reply.headers_mut().insert(ALLOW, HeaderValue::from_static(route.allow()));
     reply
 }

@@ -86,7 +86,7 @@ impl hyper::service::Service<Request<Incoming>> for Service {
             let mut reply = if route == Route::Unknown {
                 response::no_store(StatusCode::NOT_FOUND)
             } else {
-                gate::not_allowed(route)
+                gate::not_allowed(route, &parts.method)
             };
             close_if_unread(&mut reply, &body);
             return self.ready(endpoint, reply, started);

@@ -294,6 +294,8 @@ fn the_program_must_be_there() {
     assert_eq!(judge(&bed, &sent, Pages::Admitted), Err(NotAdmitted::UnknownProgram));
     let sent = get("/v1/conversions", &[("origin", ORIGIN)]);
     assert_eq!(judge(&bed, &sent, Pages::Admitted), Err(NotAdmitted::NoProgram));
+    let sent = get("/v1/conversions", &[]);
+    assert_eq!(judge(&bed, &sent, Pages::Admitted), Err(NotAdmitted::Nothing));
 }
 
 #[test]

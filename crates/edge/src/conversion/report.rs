@@ -137,9 +137,22 @@ impl Refused {
 impl From<NotAdmitted> for Refused {
     fn from(why: NotAdmitted) -> Self {
         let (status, code, message) = why.answer();
-        let field = matches!(why, NotAdmitted::NoProgram | NotAdmitted::UnknownProgram)
-            .then(|| Field::Program.name().to_owned());
-        Self { field, ..Self::plain(status, code, message) }
+        let fields: &[Field] = match why {
+            NotAdmitted::Nothing => &[Field::Token, Field::Program],
+            NotAdmitted::NoCredentials => &[Field::Token],
+            NotAdmitted::NoProgram | NotAdmitted::UnknownProgram => &[Field::Program],
+            NotAdmitted::BadSignature
+            | NotAdmitted::BadToken
+            | NotAdmitted::Stale
+            | NotAdmitted::OtherProgram
+            | NotAdmitted::OtherOrigin
+            | NotAdmitted::OtherNetwork => &[],
+        };
+        let field = fields.first().map(|field| field.name().to_owned());
+        // One fault is told by the message; of several each is named.
+        let absent = |field: &Field| FieldFault::of(field.name(), "is required");
+        let faults = if fields.len() > 1 { fields.iter().map(absent).collect() } else { vec![] };
+        Self { field, faults, ..Self::plain(status, code, message) }
     }
 }
 

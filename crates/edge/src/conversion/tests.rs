@@ -216,6 +216,20 @@ fn several_wrong_fields_are_told_together() {
 }
 
 #[test]
+fn a_forgotten_token_is_told_beside_the_program_that_it_would_have_named() {
+    let bed = Testbed::new();
+    let head = bed.head(Method::GET, "/v1/conversions?order_id=1", &[]);
+    let told = answer(&bed, &head, "");
+    assert_eq!((told.status, told.text("field")), (StatusCode::UNAUTHORIZED, "token"));
+    let fields: Vec<_> =
+        told.json["faults"].as_array().unwrap().iter().map(|f| &f["field"]).collect();
+    assert_eq!(fields, ["token", "program"]);
+    for word in ["token", "program"] {
+        assert!(told.text("message").contains(word), "{}", told.json);
+    }
+}
+
+#[test]
 fn every_way_of_being_refused_has_its_status_code_and_event() {
     let bed = Testbed::new();
     let long = format!("/v1/conversions?program=shop{}", "&x=1".repeat(2_100));
@@ -257,7 +271,8 @@ fn every_way_of_being_refused_has_its_status_code_and_event() {
         (Method::POST, "/v1/conversions", &[BEARER], "order_id=1", 415, 111),
         (Method::GET, "/v1/conversions?amount=1", &[BEARER], "", 422, 101),
         (Method::GET, "/v1/conversions?order_id=1&goal=lead", &[BEARER], "", 422, 101),
-        (Method::GET, "/v1/conversions?order_id=1", &[], "", 422, 101),
+        (Method::GET, "/v1/conversions?order_id=1", &[], "", 401, 102),
+        (Method::GET, "/v1/conversions?order_id=1", &[("origin", ORIGIN)], "", 422, 101),
         (Method::GET, "/v1/conversions?order_id=1&orderref=2", &[BEARER], "", 422, 101),
     ];
     for (method, uri, headers, body, status, code) in cases {

@@ -20,6 +20,8 @@ fn refused(edge: &Running, text: &str, status: u16) {
     stream.write_all(text.as_bytes()).unwrap();
     let answer = read_answer(&mut stream, false).unwrap_or_else(|| panic!("no answer to {text:?}"));
     assert_eq!(answer.status, status, "{text:?}");
+    let said = answer.text();
+    assert!(said.len() > 40 && said.ends_with(".\n") && said.contains(": "), "{text:?}: {said:?}");
     let mut rest = Vec::new();
     // A reset instead of a plain end is fine: bytes of ours were left unread.
     let _outcome = stream.read_to_end(&mut rest);
@@ -63,6 +65,10 @@ fn what_is_no_clear_request_is_refused_and_the_connection_closed() {
         (format!("{get}Host : edge.example\r\n\r\n"), 400),
         (format!("{get}Host: edge.example\r\n folded\r\n\r\n"), 400),
         ("GET /c/l1 HTTP/1.1\nHost: edge.example\n\n".into(), 400),
+        ("GET /c/l1\r\n\r\n".into(), 400),
+        ("GET /c/l1 HTTP/3.0\r\nHost: edge.example\r\n\r\n".into(), 400),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(), 400),
+        ("\x16\x03\x01\x02\x00\x01\r\n\r\n".into(), 400),
         ("TRACE /c/l1 HTTP/1.1\r\nHost: edge.example\r\n\r\n".into(), 405),
         ("CONNECT edge.example:80 HTTP/1.1\r\nHost: edge.example\r\n\r\n".into(), 405),
         ("BREW /c/l1 HTTP/1.1\r\nHost: edge.example\r\n\r\n".into(), 405),
@@ -116,6 +122,8 @@ fn a_method_that_a_path_does_not_take_names_those_it_takes() {
     ] {
         let answer = edge.ask(method, path, &[], "");
         assert_eq!((answer.status, answer.header("allow")), (405, Some(allow)), "{method} {path}");
+        let said = format!("This path does not take {method}: send {allow}.\n");
+        assert!(method == "HEAD" || answer.text() == said, "{answer:?}");
     }
 }
 
