@@ -15,6 +15,8 @@ pub(crate) const SENT_BYTES_MAX: usize = 4_096;
 const UNKNOWN_MAX: usize = 16;
 /// Longest name that can be one of ours, such as `itemsubtotal[199]`.
 const NAME_BYTES_MAX: usize = 32;
+/// Most digits of a name that is none of ours and is kept: fewer than any number that tells a person.
+const NAME_DIGITS_MAX: usize = 4;
 /// Largest index of a line given as single parameters.
 const LINE_INDEX_MAX: u16 = 9_999;
 
@@ -335,7 +337,7 @@ pub(crate) struct Fields<'a> {
     lines: Vec<LineValue<'a>>,
     conflicts: Vec<Field>,
     garbled: Vec<Field>,
-    unknown: Vec<Cow<'a, str>>,
+    unknown: Vec<String>,
     names: usize,
     repeated: bool,
     sent: String,
@@ -388,7 +390,7 @@ impl<'a> Fields<'a> {
         match target {
             Target::Unknown => {
                 if self.unknown.len() < UNKNOWN_MAX {
-                    self.unknown.push(name);
+                    self.unknown.push(shown_name(&name).to_owned());
                 }
             }
             Target::Line(family, index, part) => {
@@ -427,7 +429,10 @@ impl<'a> Fields<'a> {
         if !self.sent.is_empty() {
             self.sent.push('&');
         }
-        self.sent.push_str(cut(name, 64));
+        self.sent.push_str(match target {
+            Target::Unknown => shown_name(name),
+            Target::Field(_) | Target::Line(..) => name,
+        });
         self.sent.push('=');
         let shown = match target {
             Target::Field(field) if field.is_private() => "…",
@@ -468,16 +473,26 @@ impl<'a> Fields<'a> {
         self.repeated
     }
 
-    /// Names that are no field of a conversion, as far as they are listed.
-    pub(crate) fn unknown(&self) -> &[Cow<'a, str>] {
+    /// Names that are no field of a conversion, as far as they are listed; `…` in place of one that may be personal.
+    pub(crate) fn unknown(&self) -> &[String] {
         &self.unknown
     }
 
-    /// What was sent, as `name=value&…`, at most [`SENT_BYTES_MAX`] bytes. Values of private and of unknown fields and
-    /// whatever looks like an e-mail address are cut.
+    /// What was sent, as `name=value&…`, at most [`SENT_BYTES_MAX`] bytes. Values of private and of unknown fields,
+    /// whatever looks like an e-mail address, and names that a program would not choose are cut.
     pub(crate) fn sent(&self) -> &str {
         cut(&self.sent, SENT_BYTES_MAX)
     }
+}
+
+/// A name that is none of ours, as far as it may be kept: only what looks like the name of a parameter, for broken forms
+/// send values in the place of names.
+pub(crate) fn shown_name(name: &str) -> &str {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'[' | b']');
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    let letters = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let is_name = letters && name.len() <= NAME_BYTES_MAX && digits <= NAME_DIGITS_MAX;
+    if is_name && name.bytes().all(plain) { name } else { "…" }
 }
 
 /// The first `bytes` bytes of a text, or a little less, so that no character is split.
@@ -571,6 +586,33 @@ mod tests {
             ("coupon", "lea@shop.example"),
         ]);
         assert_eq!(fields.sent(), "order_id=A1&customer_id=…&token=…&email=…&coupon=…");
+    }
+
+    #[test]
+    fn a_name_is_kept_only_where_a_program_would_choose_it() {
+        for (name, kept) in [
+            ("ammount", true),
+            ("custom_field15", true),
+            ("Order-Total[3]", true),
+            ("_ga", true),
+            ("lea@shop.example", false),
+            ("Léa", false),
+            ("jean.dupont", false),
+            ("Lea Martin", false),
+            ("0612345678", false),
+            ("tel0612345678", false),
+            ("a1234", true),
+            ("a12345", false),
+            ("abcdefghijklmnopqrstuvwxyz_abcde", true),
+            ("abcdefghijklmnopqrstuvwxyz_abcdef", false),
+            ("<script>", false),
+            ("", false),
+        ] {
+            let fields = fields(&[(name, "1")]);
+            let shown = if kept { name } else { "…" };
+            assert_eq!(fields.unknown(), [shown], "{name}");
+            assert_eq!(fields.sent(), format!("{shown}=…"), "{name}");
+        }
     }
 
     #[test]

@@ -95,7 +95,11 @@ impl<'de> Deserialize<'de> for List<'de> {
 }
 
 fn syntax(error: &serde_json::Error) -> JsonFault {
-    JsonFault::Syntax(error.to_string())
+    JsonFault::Syntax(if error.is_data() {
+        format!("line {} column {}", error.line(), error.column()) // the parser's own text quotes what was sent
+    } else {
+        error.to_string()
+    })
 }
 
 /// Deepest nesting of brackets outside of texts. Right for valid JSON; for anything else the parser speaks later.
@@ -153,7 +157,7 @@ impl<'a> Object<'a> {
         let mut names: smallset::Names<'_> = smallset::Names::default();
         for (name, value) in &object.0 {
             if !names.insert(name) {
-                return Err(JsonFault::Repeated(super::fields::cut(name, 64).to_owned()));
+                return Err(JsonFault::Repeated(super::fields::shown_name(name).to_owned()));
             }
             check_inside(value)?;
         }

@@ -11,7 +11,7 @@ use event::{Consent, Currency, Flag, GoalName, Micros, Millis};
 
 use super::customer::CustomerHash;
 use super::fault::FieldFault;
-use super::fields::{Field, Fields, SUBS, Strictness, cut};
+use super::fields::{Field, Fields, SUBS, Strictness, cut, shown_name};
 use super::{instant, items};
 
 /// Longest coupon, customer id, channel or client event id, in bytes.
@@ -234,7 +234,7 @@ impl Reader<'_, '_> {
         if goal.is_none() {
             let known =
                 shop.goals.keys().map(GoalName::as_str).take(10).collect::<Vec<_>>().join(", ");
-            let shown = cut(&text, 32);
+            let shown = shown_name(&text);
             self.fault(
                 Field::Goal,
                 format!("{shown:?} is not a goal of this program; it has: {known}"),
@@ -460,7 +460,7 @@ impl Reader<'_, '_> {
 
     fn unknown_names(&mut self) {
         for name in self.fields.unknown() {
-            self.warnings.push(format!("{} is no field of a conversion: ignored", cut(name, 64)));
+            self.warnings.push(format!("{name} is no field of a conversion: ignored"));
         }
     }
 }
