@@ -223,9 +223,7 @@ impl Core {
         for id in ids {
             holes.add(*id, loss);
         }
-        let n = ids.len() as u64;
-        self.shared.metrics.unrecorded(label, n);
-        self.shared.metrics.holes_made.increment(n);
+        self.shared.metrics.unrecorded(label, ids.len() as u64);
     }
 
     /// Writes envelopes to `topic` in one group commit and waits until they are on disk. Each envelope comes with the

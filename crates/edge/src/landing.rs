@@ -161,6 +161,7 @@ async fn taken(core: &Core, head: &Head, body: Incoming) -> Result<Reply, Fault>
         return Err(Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::UnsupportedType, message));
     }
     core.shared.conversions.take_page_call(head.client.address).map_err(|seconds| {
+        core.shared.metrics.rate_refused(Endpoint::Landing);
         let message = "too many reports from this address";
         Fault::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, message).after(seconds)
     })?;

@@ -35,7 +35,7 @@ const UNRECORDED: Metric = Metric::counter(
 .labels(&["reason"]);
 const HOLES: Metric = Metric::counter(
     "edge_sequence_holes_total",
-    "Sequences in no file, by whether they are declared on node.log yet.",
+    "Sequences in no file: yes once node.log declares them, no where a lane ended without that.",
 )
 .labels(&["declared"]);
 const FALLBACKS: Metric =
@@ -56,6 +56,9 @@ const CONNECTIONS_CUT: Metric = Metric::counter(
     "Connections ended by us: the peer was too slow or silent, or a drain was over.",
 )
 .labels(&["reason"]);
+const RATE_REFUSED: Metric =
+    Metric::counter("ratelimit_refused_total", "Calls above the rate of their key or address.")
+        .labels(&["endpoint"]);
 const LANE_BEHIND: Metric = Metric::gauge(
     "edge_lane_behind_seconds",
     "How far the clock lies behind the time that lanes have already used; 0 unless it stepped back.",
@@ -77,6 +80,7 @@ pub const METRICS: &[Metric] = &[
     CONNECTIONS,
     CONNECTIONS_REFUSED,
     CONNECTIONS_CUT,
+    RATE_REFUSED,
     LANE_BEHIND,
 ];
 
@@ -215,8 +219,6 @@ labels! {
         UnknownLink = "unknown_link",
         /// The deep link was refused.
         DeepLink = "deeplink_refused",
-        /// The location became too long.
-        TooLong = "too_long",
     }
 }
 
@@ -236,10 +238,10 @@ pub(crate) struct Metrics {
     pub rejected_counted_only: Counter,
     flagged: Vec<Counter>,
     unrecorded: Vec<Counter>,
-    /// Sequences that became holes.
-    pub holes_made: Counter,
     /// Sequences declared lost.
     pub holes_declared: Counter,
+    /// Sequences that a lane could not declare before its end; the next start judges them.
+    pub holes_undeclared: Counter,
     fallbacks: Vec<Counter>,
     consent: [Counter; 4],
     gate_refused: Vec<Counter>,
@@ -247,6 +249,7 @@ pub(crate) struct Metrics {
     pub connections: Gauge,
     connections_refused: Vec<Counter>,
     connections_cut: Vec<Counter>,
+    rate_refused: Vec<(Endpoint, Counter)>,
     /// How far lanes are ahead of the clock.
     pub lane_behind: Gauge,
 }
@@ -284,8 +287,8 @@ impl Metrics {
             rejected_counted_only: REJECTED_UNRECORDED.counter_of(&[]),
             flagged: each(Flag::ALL, &FLAGGED, Flag::as_str),
             unrecorded: each(&UNRECORDED_REASONS, &UNRECORDED, |reason| reason),
-            holes_made: HOLES.counter_of(&["no"]),
             holes_declared: HOLES.counter_of(&["yes"]),
+            holes_undeclared: HOLES.counter_of(&["no"]),
             fallbacks: each(Fallback::ALL, &FALLBACKS, Fallback::as_str),
             consent: [Consent::Unknown, Consent::Granted, Consent::Exempt, Consent::Denied]
                 .map(|state| CONSENT.counter_of(&[state.as_str()])),
@@ -293,6 +296,9 @@ impl Metrics {
             connections: CONNECTIONS.gauge_of(&[]),
             connections_refused: each(Refused::ALL, &CONNECTIONS_REFUSED, Refused::as_str),
             connections_cut: each(Cut::ALL, &CONNECTIONS_CUT, Cut::as_str),
+            rate_refused: [Endpoint::Pixel, Endpoint::Landing, Endpoint::Conversions]
+                .map(|endpoint| (endpoint, RATE_REFUSED.counter_of(&[endpoint.as_str()])))
+                .into(),
             lane_behind: LANE_BEHIND.gauge_of(&[]),
         }
     }
@@ -363,6 +369,13 @@ impl Metrics {
     /// Counts a connection closed at accept.
     pub(crate) fn connection_refused(&self, reason: Refused) {
         Self::count(&self.connections_refused, reason as usize, 1);
+    }
+
+    /// Counts a call above its rate.
+    pub(crate) fn rate_refused(&self, endpoint: Endpoint) {
+        if let Some((_, counter)) = self.rate_refused.iter().find(|(known, _)| *known == endpoint) {
+            counter.increment(1);
+        }
     }
 
     /// Counts a connection that was ended.

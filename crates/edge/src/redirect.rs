@@ -17,6 +17,8 @@ use crate::touch::{LinkParameters, device};
 
 /// Longest `Location`, in bytes; above it the listed parameters are left out.
 pub(crate) const LOCATION_BYTES_MAX: usize = 8192;
+/// Longest deep link, in bytes: leaves room for our own parameters.
+const DEEP_LINK_BYTES_MAX: usize = LOCATION_BYTES_MAX - 256;
 /// The stand-down marker for coupon extensions.
 const STAND_DOWN: &str = "afsrc";
 
@@ -46,6 +48,8 @@ pub(crate) enum DeepLinkFault {
     Host,
     /// Its signature is wrong or expired.
     Signature,
+    /// Written anew, it is longer than [`DEEP_LINK_BYTES_MAX`].
+    TooLong,
 }
 
 /// The deep link of a click, checked and written anew.
@@ -66,6 +70,9 @@ pub(crate) fn deep_link(
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(DeepLinkFault::UserInfo);
+    }
+    if url.as_str().len() > DEEP_LINK_BYTES_MAX {
+        return Err(DeepLinkFault::TooLong);
     }
     let host = url.host_str().ok_or(DeepLinkFault::NotAUrl)?;
     let port = url.port();
@@ -115,10 +122,6 @@ impl Target<'_> {
         if out.len() > LOCATION_BYTES_MAX {
             out.clear();
             self.build(deep_link, false, out);
-        }
-        if out.len() > LOCATION_BYTES_MAX {
-            out.clear();
-            self.build(None, false, out);
         }
     }
 

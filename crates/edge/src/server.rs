@@ -31,7 +31,7 @@ use crate::error::Error;
 use crate::frames::{HEADER_BYTES_MAX, TARGET_BYTES_MAX};
 use crate::journal::NotDurable;
 use crate::keys::Keys;
-use crate::lane;
+use crate::lane::{self, Hole};
 use crate::metrics::{Cut, Rule};
 use crate::random::Random;
 use crate::serve::Service;
@@ -415,8 +415,7 @@ impl Server {
         let durable = core.shared.journal.durable(Topic::Node, Class::Essential, records);
         let declared = durable.await;
         if declared.is_ok() {
-            let lost = holes.iter().map(|hole| hole.to - hole.from).sum();
-            core.shared.metrics.holes_declared.increment(lost);
+            core.shared.metrics.holes_declared.increment(sequences(&holes));
         } else {
             let mut waiting = core.holes.borrow_mut();
             for hole in holes {
@@ -460,7 +459,11 @@ impl Server {
     async fn end_lane(&self) -> Result<(), Error> {
         let core = &self.core;
         core.counts.borrow_mut().fold(&core.shared.metrics);
-        self.declare().await.map_err(Error::Announce)?;
+        if let Err(fault) = self.declare().await {
+            let undeclared = core.holes.borrow_mut().take();
+            core.shared.metrics.holes_undeclared.increment(sequences(&undeclared));
+            return Err(Error::Announce(fault));
+        }
         let (lane, next) = {
             let lane = core.lane.borrow();
             (lane.id(), lane.next_sequence())
@@ -470,6 +473,10 @@ impl Server {
         let durable = core.shared.journal.durable(Topic::Node, Class::Essential, vec![record]);
         durable.await.map_err(Error::Announce)
     }
+}
+
+fn sequences(holes: &[Hole]) -> u64 {
+    holes.iter().map(|hole| hole.to - hole.from).sum()
 }
 
 fn ticks(limit: Duration) -> u32 {

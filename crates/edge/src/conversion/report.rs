@@ -335,6 +335,7 @@ impl<'a> Report<'a, '_> {
             RateKey::Address => state.take_page_call(self.head.client.address),
         };
         taken.map_err(|seconds| {
+            self.core.shared.metrics.rate_refused(self.way.endpoint());
             let message = format!("too many calls; try again in {seconds} s");
             let status = StatusCode::TOO_MANY_REQUESTS;
             Refused {

@@ -671,7 +671,16 @@ fn rates_end_where_they_are_said_to_and_tell_when_to_come_back() {
         page_calls_burst_per_address: one,
         ..super::Config::default()
     };
-    let bed = Testbed::with(crate::Config { conversions, ..crate::Config::default() });
+    let config = crate::Config { conversions, ..crate::Config::default() };
+    let ((), counts) = telemetry::recorder::local(&[crate::METRICS], || exceed(config)).unwrap();
+    for (endpoint, n) in [("pixel", 1), ("landing", 0), ("conversions", 1)] {
+        let count = format!("ratelimit_refused_total{{endpoint=\"{endpoint}\"}} {n}\n");
+        assert!(counts.contains(&count), "{counts}");
+    }
+}
+
+fn exceed(config: crate::Config) {
+    let bed = Testbed::with(config);
     let call = || post(&bed, r#"{"order_id":"A","amount":1}"#);
     assert_eq!((call().status, call().status), (StatusCode::OK, StatusCode::OK));
     let told = call();

@@ -176,6 +176,21 @@ fn a_location_that_is_too_long_loses_its_listed_parameters() {
 }
 
 #[test]
+fn a_deep_link_that_leaves_no_room_for_our_parameters_is_refused() {
+    let edge = edge();
+    let to = |spaces: usize| {
+        let target = format!("/c/l1?to=https%3A%2F%2Fshop.example%2F{}", "+a".repeat(spaces));
+        location(&edge, &target)
+    };
+    let fits = to(1900); // as long as it may be once a space is %20 again
+    assert!(fits.starts_with("https://shop.example/%20a") && fits.len() <= 8192, "{fits}");
+    assert_eq!(to(2100), "https://shop.example/p/1?a=1&sl_click=ID&afsrc=1#top");
+    let events = edge.events(event::Topic::Touches, 2);
+    let event::Body::Click(touch) = &events[1].body else { panic!() };
+    assert_eq!((&touch.flags, &touch.deep_link_host), (&vec![event::Flag::DeeplinkRefused], &None));
+}
+
+#[test]
 fn links_that_are_not_available_lead_to_their_fallback_without_a_click_id() {
     let edge = edge();
     for (link, to) in [

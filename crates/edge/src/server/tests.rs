@@ -111,6 +111,15 @@ fn goes_on(edge: &Running, time: Duration) {
 
 #[test]
 fn a_disk_that_stalls_stops_neither_redirects_nor_the_event_loop() {
+    let ((), counts) = telemetry::recorder::local(&[crate::METRICS], stall).unwrap();
+    let declared = |label: &str| {
+        let name = format!("edge_sequence_holes_total{{declared=\"{label}\"}} ");
+        counts.lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse::<u64>().unwrap()
+    };
+    assert!(declared("yes") > 0 && declared("no") == 0, "{counts}");
+}
+
+fn stall() {
     let disk = StallingDisk::default();
     let log = eventlog::Config { queue_records_max: 8, ..eventlog::Config::default() };
     let edge = Starting { disk: Arc::new(disk.clone()), log, ..Starting::default() }.start();
