@@ -18,9 +18,10 @@ use crate::segment::Segment;
 use crate::stream::Stream;
 
 /// First and largest step by which a segment takes space ahead of its frames: one that is written into allocated
-/// space needs no new length with each fdatasync.
-const ALLOCATE_BYTES_MIN: u64 = 1 << 20;
-const ALLOCATE_BYTES_MAX: u64 = 64 << 20;
+/// space changes nothing but that space with its fdatasync. Larger steps would be a pause that callers see: this one is
+/// below 2 ms on a disk of 1 GB/s.
+const ALLOCATE_BYTES_MIN: u64 = 64 << 10;
+const ALLOCATE_BYTES_MAX: u64 = 1 << 20;
 
 /// Writes one stream.
 pub(crate) struct Writer {
