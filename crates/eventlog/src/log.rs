@@ -201,9 +201,14 @@ impl Log {
     }
 
     /// Deletes segments that are old enough and read by every group; the number deleted. Also done at start and when a
-    /// segment is full.
+    /// segment is full; a topic in which nothing happens is trimmed by whoever calls this now and then. Does nothing once
+    /// the log is closed.
     pub fn trim(&self) -> usize {
         let inner = &*self.0;
+        let held = lock(&inner.lock);
+        if held.is_none() {
+            return 0; // the folder may be another process's by now
+        }
         let now = inner.clock.now();
         let trim = |s: &Arc<Stream>| {
             retention::trim(s, &inner.groups, inner.config.keep(s.topic), now, &inner.fill)

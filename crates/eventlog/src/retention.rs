@@ -8,6 +8,7 @@ use event::Millis;
 use crate::cursor::Groups;
 use crate::disk::SyncPoint;
 use crate::queue::Fill;
+use crate::signal::lock;
 use crate::stream::Stream;
 
 /// Deletes what may go; the number of segments deleted. The one that is written stays.
@@ -19,6 +20,7 @@ pub(crate) fn trim(
     fill: &Fill,
 ) -> usize {
     let Some(keep) = keep else { return 0 };
+    let _one_at_a_time = lock(&stream.trimming);
     let mut trimmed = 0;
     loop {
         let extent = stream.extent();

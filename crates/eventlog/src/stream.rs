@@ -21,6 +21,8 @@ pub(crate) struct Stream {
     pub(crate) reporter: Arc<Reporter>,
     extent: Mutex<Extent>,
     waiting: Mutex<Vec<Weak<Signal>>>,
+    /// Held while old segments are deleted: by one thread at a time.
+    pub(crate) trimming: Mutex<()>,
 }
 
 /// The segments, and the numbers that come after their last durable frame.
@@ -72,6 +74,7 @@ impl Stream {
             reporter,
             extent: Mutex::new(extent),
             waiting: Mutex::default(),
+            trimming: Mutex::default(),
         }
     }
 

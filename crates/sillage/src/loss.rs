@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use event::{Body, Envelope, EventType, Topic};
-use eventlog::{LogReader, Offset};
+use eventlog::{LogReader, Scan};
 use metrics::{Counter, Gauge};
 use telemetry::Metric;
 use telemetry::task::{self, Thread};
@@ -83,14 +83,13 @@ impl Watch {
     /// Starts to account for what is appended from now on, and calls `tick` at each look. Call it before the lanes
     /// start.
     pub(crate) fn start(
-        reader: LogReader,
+        reader: &LogReader,
         tick: impl Fn() + Send + 'static,
     ) -> Result<Self, telemetry::Error> {
         let account = Arc::new(Mutex::new(Account::default()));
         let stop = Arc::new(AtomicBool::new(false));
         let mut look = Look {
-            positions: TOPICS.map(|topic| (topic, reader.high_watermark(topic))),
-            reader,
+            scans: TOPICS.map(|topic| (topic, reader.scan(topic, reader.high_watermark(topic)))),
             account: Arc::clone(&account),
             handles: Handles::new(),
         };
@@ -129,16 +128,16 @@ fn locked(account: &Mutex<Account>) -> MutexGuard<'_, Account> {
 }
 
 struct Look {
-    positions: [(Topic, Offset); 4],
-    reader: LogReader,
+    scans: [(Topic, Scan); TOPICS.len()],
     account: Arc<Mutex<Account>>,
     handles: Handles,
 }
 
 impl Look {
     fn read_on(&mut self) {
-        for (topic, position) in &mut self.positions {
-            for batch in self.reader.scan(*topic, *position) {
+        for (topic, scan) in &mut self.scans {
+            scan.resume();
+            for batch in scan {
                 let batch = match batch {
                     Ok(batch) => batch,
                     Err(error) => {
@@ -154,8 +153,6 @@ impl Look {
                         account.found(*topic == Topic::Rejected, record.id);
                     }
                 }
-                drop(account);
-                *position = batch.next_offset;
             }
         }
         let now = Instant::now();

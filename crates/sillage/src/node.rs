@@ -73,12 +73,13 @@ impl Node {
         });
         let catalog = Source::open(&config.node.catalog_file, &log, Arc::clone(&clock))?;
         let catalog = Arc::new(catalog);
-        let (aging, lagging) = (Arc::clone(&catalog), log.clone());
+        let (aging, of_tick) = (Arc::clone(&catalog), log.clone());
         let tick = move || {
             aging.tick();
-            lagging.measure_lag();
+            of_tick.measure_lag();
+            of_tick.trim();
         };
-        let loss = Arc::new(loss::Watch::start(log.reader().clone(), tick)?);
+        let loss = Arc::new(loss::Watch::start(log.reader(), tick)?);
         let journal: Arc<dyn Journal> =
             Arc::new(LogJournal::new(&log).context("open the journal")?);
         let known = KnownLanes::read(log.reader()).context("read node.log")?;

@@ -132,6 +132,15 @@ pub struct Scan {
     failed: bool,
 }
 
+impl Scan {
+    /// Goes on from where it ended to the high watermark of now, also after an error. Unlike a new scan it need not look
+    /// for its place in the segment.
+    pub fn resume(&mut self) {
+        self.end = self.reader.stream().high_watermark();
+        self.failed = false;
+    }
+}
+
 impl Iterator for Scan {
     type Item = Result<Batch, Error>;
 

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use event::Topic;
 use eventlog::{
-    Backend, Class, CommitError, Config, Consumer, Delivery, Error, Group, Log, Offset, SyncPoint,
+    Backend, Class, CommitError, Config, Consumer, Delivery, Error, Group, Log, Offset, Scan,
+    SyncPoint,
 };
 use testkit::{CrashDisk, Dice, SteppedClock};
 
@@ -162,6 +163,28 @@ fn a_batch_has_its_most_records_and_no_more() {
     // One frame of 12 is three batches of at most 5.
     let batches: Vec<_> = std::iter::from_fn(|| next(&mut *consumer)).collect();
     assert_eq!(batches, [(0, 5), (5, 5), (10, 2)]);
+}
+
+#[test]
+fn a_scan_ends_at_the_watermark_of_its_beginning_and_resumes_from_there() {
+    let (log, _) = open(&CrashDisk::new(1));
+    append(&log, 0);
+    let mut scan = log.reader().scan(TOPIC, 0);
+    append(&log, 1);
+    let ids = |scan: &mut Scan| -> Vec<_> { scan.flat_map(|b| b.unwrap().records).collect() };
+    assert_eq!(ids(&mut scan), [record(0)]);
+    assert_eq!(ids(&mut scan), []);
+    scan.resume();
+    assert_eq!(ids(&mut scan), [record(1)]);
+    // Over the border of segments too.
+    let many: Vec<_> = (2..40).map(|n| sized(n, 400)).collect();
+    for one in &many {
+        let appender = log.appender(TOPIC).unwrap();
+        let durable = appender.append_durable(Class::Conversion, std::slice::from_ref(one));
+        durable.unwrap().wait().unwrap();
+    }
+    scan.resume();
+    assert_eq!(ids(&mut scan), many);
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! What is deleted, and when.
 
+use std::path::Path;
 use std::time::Duration;
 
 use event::{LaneId, Millis, Sequence, Topic};
 use eventlog::{Backend, Class, Delivery, Group, Log};
 use testkit::{CrashDisk, SteppedClock};
 
-use crate::world::{all, open_with, sized, small};
+use crate::world::{DATA, all, open_with, sized, small};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -64,6 +65,33 @@ fn a_segment_that_a_group_has_not_read_stays_however_old() {
     assert_eq!(log.trim(), 0);
     drain(&log, Topic::Rejected);
     assert!(log.trim() > 1);
+}
+
+#[test]
+fn a_segment_that_two_threads_want_to_delete_is_deleted_and_counted_once() {
+    let disk = CrashDisk::new(1);
+    let clock = SteppedClock::default();
+    let (log, _) = open_with(disk.process(), small(), &clock).unwrap();
+    fill(&log, Topic::Rejected);
+    let before = disk.names(&Path::new(DATA).join("events.rejected")).len();
+    clock.step(HOUR * 6);
+    let trimmed: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| log.trim())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    let left = disk.names(&Path::new(DATA).join("events.rejected")).len();
+    assert_eq!((trimmed, left), (before - 1, 1), "the segment that is written stays");
+}
+
+#[test]
+fn a_closed_log_deletes_nothing() {
+    let disk = CrashDisk::new(1);
+    let clock = SteppedClock::default();
+    let (log, _) = open_with(disk.process(), small(), &clock).unwrap();
+    fill(&log, Topic::Rejected);
+    clock.step(HOUR * 6);
+    log.close();
+    assert_eq!(log.trim(), 0, "the folder may be another process's by now");
 }
 
 #[test]
