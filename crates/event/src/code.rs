@@ -127,6 +127,8 @@ codes! {
     EarlierTouchWon = 420, "earlier_touch_won";
     /// Too many touches of one visitor.
     VisitorOversize = 421, "visitor_oversize";
+    /// The order names a channel that the program does not map; it is treated as any.
+    ChannelUnmapped = 422, "channel_unmapped";
     /// Page reports of one order carry different clicks.
     EvidenceConflict = 609, "evidence_conflict";
     /// The order was cancelled.

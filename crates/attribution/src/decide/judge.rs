@@ -24,11 +24,15 @@ pub(super) fn judge(
     mut dimensions: impl FnMut(EventId) -> Option<Dimensions>,
 ) -> Decision {
     let in_force = program.terms_at(order.converted_at);
+    let channel = order.channel.as_deref();
+    let unmapped = channel.is_some()
+        && program.channel_treatment(None, channel, order.converted_at).mapped.is_none();
     let noted = [
-        (inputs.identity.oversize.is_empty(), Code::IdentityOversize),
-        (inputs.identity.crowded.is_empty(), Code::VisitorOversize),
+        (!inputs.identity.oversize.is_empty(), Code::IdentityOversize),
+        (!inputs.identity.crowded.is_empty(), Code::VisitorOversize),
+        (unmapped, Code::ChannelUnmapped),
     ];
-    order.notes.extend(noted.into_iter().filter_map(|(none, code)| (!none).then_some(code)));
+    order.notes.extend(noted.into_iter().filter_map(|(holds, code)| holds.then_some(code)));
     order.notes.sort_unstable();
     order.notes.dedup();
 

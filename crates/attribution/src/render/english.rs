@@ -277,6 +277,9 @@ impl Phrases for English {
             Code::EvidenceConflict => "On hold: page reports of one order carry different clicks.",
             Code::IdentityOversize => "The identity joins too many visitors and is ignored.",
             Code::VisitorOversize => "Too many touches for one visitor; ignored.",
+            Code::ChannelUnmapped => {
+                "The order's channel is not mapped by this program; every touch counts."
+            }
             _ => code.slug(),
         };
         format!("Note {}: {text}", code.number())

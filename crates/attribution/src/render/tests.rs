@@ -26,34 +26,35 @@ fn a_manager_sees_every_touch_with_its_reason() {
         JOURNEY,
         Reader::Manager,
         expect![[r#"
-        Order o (shop, sale) of 2026-11-09T00:00:00.000Z
-        74.92 EUR, credited to bert (ATTRIBUTED)
-        Reports: 1
-          2026-11-09T00:00:00.000Z by server call: 10.00 EUR, counts (0 ok)
-        Channel "web" is not mapped: every touch counts
-        Touches, the newest first: 6
-          2026-11-10T00:00:00.000Z click of own channel, channel search, link link
-            AFTER_CONVERSION 205 click_after_order: Your click of 2026-11-10T00:00:00.000Z came after the order of 2026-11-09T00:00:00.000Z.
-            1 d after the order, lookback window 3 d by the program's terms (program/shop/terms/1)
-          2026-11-08T06:00:00.000Z click of bert, link link
-            CREDITED 0 ok: Credited with 74.92 EUR, 18 h before the order.
-            18 h before the order, lookback window 3 d by the program's terms (program/shop/terms/1)
-          2026-11-08T00:00:00.000Z click of anna, link link
-            NOT_SELECTED 404 later_touch_won: Your click of 2026-11-08T00:00:00.000Z was valid; a later eligible touch of 2026-11-08T06:00:00.000Z was credited.
-            1 d before the order, lookback window 3 d by the program's terms (program/shop/terms/1)
-          2026-11-07T12:00:00.000Z click of carl, link link
-            LATE 412 late_event: The event reached us 8 d after it happened; this program allows 7 d.
-            1 d 12 h before the order, lookback window 3 d by the program's terms (program/shop/terms/1)
-          2026-11-07T00:00:00.000Z impression of bert, link link
-            OUT_OF_WINDOW 401 window_expired: Your impression of 2026-11-07T00:00:00.000Z was 2 d before the order; your lookback window is 1 d.
-            2 d before the order, lookback window 1 d by the program's terms (program/shop/terms/1)
-          2026-11-03T00:00:00.000Z click of anna, link link
-            OUT_OF_WINDOW 401 window_expired: Your click of 2026-11-03T00:00:00.000Z was 6 d before the order; your lookback window is 3 d.
-            6 d before the order, lookback window 3 d by the program's terms (program/shop/terms/1)
-        Terms in force
-          program/shop/terms/1
-        Version 1.1.6 (rules, reports, events known)
-    "#]],
+            Order o (shop, sale) of 2026-11-09T00:00:00.000Z
+            74.92 EUR, credited to bert (ATTRIBUTED)
+            Reports: 1
+              2026-11-09T00:00:00.000Z by server call: 10.00 EUR, counts (0 ok)
+            Channel "web" is not mapped: every touch counts
+            Touches, the newest first: 6
+              2026-11-10T00:00:00.000Z click of own channel, channel search, link link
+                AFTER_CONVERSION 205 click_after_order: Your click of 2026-11-10T00:00:00.000Z came after the order of 2026-11-09T00:00:00.000Z.
+                1 d after the order, lookback window 3 d by the program's terms (program/shop/terms/1)
+              2026-11-08T06:00:00.000Z click of bert, link link
+                CREDITED 0 ok: Credited with 74.92 EUR, 18 h before the order.
+                18 h before the order, lookback window 3 d by the program's terms (program/shop/terms/1)
+              2026-11-08T00:00:00.000Z click of anna, link link
+                NOT_SELECTED 404 later_touch_won: Your click of 2026-11-08T00:00:00.000Z was valid; a later eligible touch of 2026-11-08T06:00:00.000Z was credited.
+                1 d before the order, lookback window 3 d by the program's terms (program/shop/terms/1)
+              2026-11-07T12:00:00.000Z click of carl, link link
+                LATE 412 late_event: The event reached us 8 d after it happened; this program allows 7 d.
+                1 d 12 h before the order, lookback window 3 d by the program's terms (program/shop/terms/1)
+              2026-11-07T00:00:00.000Z impression of bert, link link
+                OUT_OF_WINDOW 401 window_expired: Your impression of 2026-11-07T00:00:00.000Z was 2 d before the order; your lookback window is 1 d.
+                2 d before the order, lookback window 1 d by the program's terms (program/shop/terms/1)
+              2026-11-03T00:00:00.000Z click of anna, link link
+                OUT_OF_WINDOW 401 window_expired: Your click of 2026-11-03T00:00:00.000Z was 6 d before the order; your lookback window is 3 d.
+                6 d before the order, lookback window 3 d by the program's terms (program/shop/terms/1)
+            Note 422: The order's channel is not mapped by this program; every touch counts.
+            Terms in force
+              program/shop/terms/1
+            Version 1.1.6 (rules, reports, events known)
+        "#]],
     );
 }
 
@@ -93,11 +94,12 @@ fn ops_see_what_was_read() {
                 OUT_OF_WINDOW 401 window_expired: Your click of 2026-11-03T00:00:00.000Z was 6 d before the order; your lookback window is 3 d.
                 6 d before the order, lookback window 3 d by the program's terms (program/shop/terms/1)
                 01a19eb4-a000-7000-8000-000400000001, reached by shared id, consent granted, step 1
+            Note 422: The order's channel is not mapped by this program; every touch counts.
             Terms in force
               program/shop/terms/1
             Version 1.1.6 (rules, reports, events known)
             Ids: v:eAAAAAAAAAAAAAAA
-            Inputs 86db990979c0fa95ba2e65a5ab0dab74
+            Inputs 1bf766dfec799dfb2541cc28bb737f5e
             Terms program/shop/terms/1 c49b8acb7e68f94a835821e8ce5e8d21
         "#]],
     );

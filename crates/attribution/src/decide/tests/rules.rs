@@ -1,8 +1,10 @@
 //! What each step does, by example.
 
+use event::Code;
 use expect_test::expect;
 
 use super::check;
+use crate::build::World;
 
 #[test]
 fn an_order_without_any_touch_is_decided() {
@@ -378,4 +380,15 @@ fn a_lead_of_nothing_is_credited_as_any_other() {
             ATTRIBUTED A gets 0; A CREDITED 0, age 2h
     "#]],
     );
+}
+
+#[test]
+fn a_channel_that_the_program_does_not_map_is_noted() {
+    let map = r#"terms channel_map = { ads = "click_only" }; click A @0d; order @1d"#;
+    for (channel, noted) in [("", false), (" channel=ads", false), (" channel=unheard-of", true)] {
+        let decision = &World::read(&format!("{map}{channel}")).decisions()[0];
+        let notes = &decision.trace.notes;
+        assert_eq!(notes.contains(&Code::ChannelUnmapped), noted, "{channel}: {notes:?}");
+        assert!(decision.winner.is_some(), "{channel}");
+    }
 }
