@@ -15,8 +15,17 @@ pub const EPOCH_MS: i64 = 30 * DAY_MS;
 /// enough to bound what one decision reads.
 pub const TOUCHES_PER_EPOCH_MAX: usize = 1_000;
 
-/// Merges of one id above which its component counts as oversize, whatever they join. Count.
-pub const MERGES_PER_ID_MAX: usize = 4_096;
+/// Ids merged with one id directly above which its component counts as oversize, whoever they are. Count; far above
+/// `identity_max`, low enough to bound what one decision reads.
+pub const MERGED_IDS_MAX: usize = 4_096;
+
+/// Merges of one pair of ids that are read: the first by event id. Count; one is enough to join them, and a few more let
+/// an inadmissible one be among the first.
+pub const MERGES_PER_PAIR_MAX: usize = 16;
+
+/// Landing reports by which one touch is reached: the first by event id. Count; a page reports its landing once or
+/// twice, and whoever repeats the report a thousand times is found as before.
+pub const LANDINGS_PER_TOUCH_MAX: usize = 16;
 
 /// The epoch of an instant.
 #[must_use]
@@ -185,7 +194,8 @@ pub trait Evidence {
     /// Why it could not be read.
     type Error;
 
-    /// Appends the merges of `id`, at most [`MERGES_PER_ID_MAX`]` + 1`, each once.
+    /// Appends the merges of `id`, those with one other id side by side and at most [`MERGES_PER_PAIR_MAX`] of them, each
+    /// once. Need not go on after more than [`MERGED_IDS_MAX`] other ids.
     ///
     /// # Errors
     /// The store cannot be read.

@@ -1,12 +1,13 @@
 //! What was said about one touch, bounded: of each kind the first and the last by event id.
 
-use event::IdentityId;
+use event::{EventId, IdentityId};
 
-use crate::evidence::{Fact, FactKind};
+use crate::evidence::{Fact, FactKind, LANDINGS_PER_TOUCH_MAX};
 
 /// How many facts of one kind are kept from each end of their order. Count: a page reports its landing once or twice;
 /// whoever repeats a landing report a thousand times changes nothing.
 pub const FACTS_END_MAX: usize = 64;
+const _: () = assert!(LANDINGS_PER_TOUCH_MAX <= FACTS_END_MAX, "the first ones must be known");
 
 /// Facts about one touch, by event id, with the ids that landing reports told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +34,12 @@ impl FactSet {
         // One too many: it is the one behind the first half.
         let Some(place) = same.nth(FACTS_END_MAX) else { return true };
         self.0.remove(place).0.stamp.id != id
+    }
+
+    /// Whether this landing report is among the first by which the touch is reached.
+    pub(crate) fn reaches(&self, landing: EventId) -> bool {
+        let landings = self.facts().filter(|fact| matches!(fact.kind, FactKind::Landing(_)));
+        landings.take(LANDINGS_PER_TOUCH_MAX).any(|fact| fact.stamp.id == landing)
     }
 
     /// The facts, by event id.

@@ -45,8 +45,8 @@ const DEFERRED_MAX: usize = 1_000;
 /// How often an order is decided again at once because its identity has grown meanwhile. Count; then the next event
 /// finds it.
 const GROWTHS_MAX: usize = 4;
-/// Time between two looks at what is too old. Ten minutes: an epoch has thirty days.
-const EXPIRE_EVERY: Duration = Duration::from_secs(600);
+/// Time between two looks at what is too old. An hour: it reads all merges and open orders, and days make no difference.
+const EXPIRE_EVERY: Duration = Duration::from_hours(1);
 
 /// What a worker is built on.
 pub struct Deps<K> {

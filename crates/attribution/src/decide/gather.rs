@@ -1,6 +1,7 @@
 //! From an order to its candidates: identity, touches inside the horizon, and what was said about each.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use catalog::{ProgramRef, ProgramTerms};
 use event::body::OrderRecord;
@@ -12,7 +13,8 @@ use smallvec::{SmallVec, smallvec};
 use super::inputs::{Input, Inputs, Reaches};
 use super::{AFTER_MS, HORIZON_MS, OVERSIZE_KNOWN, closes_at};
 use crate::evidence::{
-    Evidence, Fact, FactKind, Flags, KnownTouch, MERGES_PER_ID_MAX, Scope, Stamp, epoch_of,
+    Evidence, Fact, FactKind, Flags, KnownTouch, LANDINGS_PER_TOUCH_MAX, MERGED_IDS_MAX, Scope,
+    Stamp, epoch_of,
 };
 
 /// Collects what `record` may read.
@@ -31,6 +33,7 @@ pub(super) fn gather<E: Evidence>(
         from: Millis(converted_at.0.saturating_sub(HORIZON_MS)),
         to: Millis(converted_at.0.saturating_add(AFTER_MS)),
         found: Vec::new(),
+        facts: HashMap::default(),
         units: Vec::new(),
     };
     gathering.run()
@@ -46,6 +49,8 @@ struct Gathering<'a, E> {
     to: Millis,
     /// Touches found, at last each once and in total order.
     found: Vec<Found>,
+    /// What was said about touches, as far as it was asked for.
+    facts: HashMap<EventId, Vec<Fact>, RandomState>,
     /// Of each touch found: its id, the components it is reached from, and the count of known events about it.
     units: Vec<(EventId, Components, u64)>,
 }
@@ -136,9 +141,10 @@ impl<E: Evidence> Gathering<'_, E> {
         stamp.lag_ms() <= self.terms.lateness_ms && stamp.received_at <= self.closes_at
     }
 
+    /// A merge older than the horizon joins nothing: the state keeps it no longer than touches.
     fn joins(&self, stamp: &Stamp) -> bool {
         let until = self.record.converted_at.0.saturating_add(self.terms.merge_grace_ms);
-        self.admissible(stamp) && stamp.occurred_at.0 <= until
+        self.admissible(stamp) && (self.from.0..=until).contains(&stamp.occurred_at.0)
     }
 
     /// Components of the order's own ids. One with too many ids is ignored: then only the order's own id counts.
@@ -166,7 +172,7 @@ impl<E: Evidence> Gathering<'_, E> {
         while let Some(id) = open.pop() {
             edges.clear();
             self.known.merges(&self.scope, &id, &mut edges)?;
-            oversize |= edges.len() > MERGES_PER_ID_MAX;
+            oversize |= edges.chunk_by(|a, b| a.other == b.other).count() > MERGED_IDS_MAX;
             for edge in edges.iter().filter(|edge| self.joins(&edge.stamp)) {
                 merges.insert((edge.stamp.id, id.min(edge.other), id.max(edge.other)));
                 if ids.insert(edge.other) {
@@ -201,7 +207,7 @@ impl<E: Evidence> Gathering<'_, E> {
             }
             for one in reached.drain(..) {
                 let counts = match &one.landing {
-                    Some(stamp) => self.admissible(stamp),
+                    Some(stamp) => self.admissible(stamp) && self.reaches(one.touch.id, stamp)?,
                     None => one.touch.received_at <= self.closes_at,
                 };
                 if !counts || !self.in_horizon(one.touch.occurred_at) {
@@ -218,6 +224,25 @@ impl<E: Evidence> Gathering<'_, E> {
             }
         }
         Ok(())
+    }
+
+    /// What was said about a touch, by event id.
+    fn facts(&mut self, touch: EventId) -> Result<&[Fact], E::Error> {
+        match self.facts.entry(touch) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let mut facts = Vec::new();
+                self.known.facts(&self.scope.program, touch, &mut facts)?;
+                Ok(place.insert(facts))
+            }
+        }
+    }
+
+    /// Whether a touch is reached by the ids that this landing report told.
+    fn reaches(&mut self, touch: EventId, landing: &Stamp) -> Result<bool, E::Error> {
+        let facts = self.facts(touch)?.iter();
+        let landings = facts.filter(|fact| matches!(fact.kind, FactKind::Landing(_)));
+        Ok(landings.take(LANDINGS_PER_TOUCH_MAX).any(|fact| fact.stamp.id == landing.id))
     }
 
     /// Puts what was found into total order, each touch once.
@@ -296,12 +321,11 @@ impl<E: Evidence> Gathering<'_, E> {
 
     fn candidates(&mut self) -> Result<Vec<Input>, E::Error> {
         let mut inputs = Vec::with_capacity(self.found.len());
-        let mut facts = Vec::new();
         for found in std::mem::take(&mut self.found) {
             let Found { touch, event, reaches, components, .. } = found;
-            facts.clear();
-            self.known.facts(&self.scope.program, touch.id, &mut facts)?;
-            let said = self.fold(&facts, touch.consent);
+            self.facts(touch.id)?;
+            let facts = self.facts.get(&touch.id).map(Vec::as_slice).unwrap_or_default();
+            let said = self.fold(facts, touch.consent);
             // Counted also if it is no candidate (now): the count must only grow.
             let judgements = said.judged.as_ref().map_or(0, |judged| u64::from(judged.count));
             let units = u64::from(event) + judgements + u64::from(said.reports);

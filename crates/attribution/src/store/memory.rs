@@ -7,7 +7,8 @@ use event::body::decision::Dimensions;
 use event::{EventId, IdentityId, Millis, ProgramName};
 
 use crate::evidence::{
-    Evidence, Fact, KnownTouch, MergeEdge, Reached, Scope, TOUCHES_PER_EPOCH_MAX, epoch_of,
+    Evidence, Fact, KnownTouch, MERGES_PER_PAIR_MAX, MergeEdge, Reached, Scope,
+    TOUCHES_PER_EPOCH_MAX, epoch_of,
 };
 use crate::facts::FactSet;
 use crate::noted::{Noted, implied_merges};
@@ -36,7 +37,10 @@ impl Memory {
                     .or_insert_with(|| (touch.clone(), (**dimensions).clone()));
             }
             Noted::Fact { program, touch, fact, landed } => {
-                if let Some((click, ids)) = landed.as_deref() {
+                let facts = self.facts.entry((program.clone(), *touch)).or_default();
+                facts.add(fact.clone(), Vec::new());
+                let reached = facts.reaches(fact.stamp.id);
+                if let Some((click, ids)) = landed.as_deref().filter(|_| reached) {
                     let claimed = KnownTouch::claimed(click);
                     let scope = Scope { program: program.clone(), test: click.test };
                     for id in ids {
@@ -44,8 +48,6 @@ impl Memory {
                         self.reach(&scope, *id, Reached { touch, landing: Some(fact.stamp) });
                     }
                 }
-                let facts = self.facts.entry((program.clone(), *touch)).or_default();
-                facts.add(fact.clone(), Vec::new());
             }
             Noted::Merge { scope, id, edge } => self.merge(scope, *id, *edge),
             Noted::Order(record) => {
@@ -82,7 +84,14 @@ impl Evidence for Memory {
         out: &mut Vec<MergeEdge>,
     ) -> Result<(), Infallible> {
         let edges = self.merges.get(&(scope.clone(), *id));
-        out.extend(edges.into_iter().flatten().copied());
+        let (mut last, mut of_pair) = (None, 0);
+        for edge in edges.into_iter().flatten() {
+            of_pair = if last == Some(edge.other) { of_pair + 1 } else { 1 };
+            last = Some(edge.other);
+            if of_pair <= MERGES_PER_PAIR_MAX {
+                out.push(*edge);
+            }
+        }
         Ok(())
     }
 

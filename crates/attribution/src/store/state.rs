@@ -1,5 +1,6 @@
 //! The state of attribution over any backend: evidence, orders, and which orders an event bears on.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
@@ -22,7 +23,9 @@ use super::recent::{
     Arrived, EPOCH_MAX, Gathered, PersonKey, RECENT_BYTES_MAX, Recent, bounded_epoch,
 };
 use crate::decide::{AFTER_MS, HORIZON_MS};
-use crate::evidence::{Evidence, Fact, KnownTouch, MERGES_PER_ID_MAX, MergeEdge, Reached, Scope};
+use crate::evidence::{
+    Evidence, Fact, KnownTouch, MERGED_IDS_MAX, MERGES_PER_PAIR_MAX, MergeEdge, Reached, Scope,
+};
 use crate::facts::FactSet;
 use crate::noted::{Noted, implied_merges};
 
@@ -62,9 +65,10 @@ pub struct Settled {
     pub cursor: Option<(Partition, Offset)>,
 }
 
-/// Epoch of the tables about a touch: by the time in its id; ids that no edge minted share one.
+/// Epoch of the tables about a touch: by the time in its id. Ids that no edge minted hold none; they share the last
+/// epoch, so that what is too old to keep does not take them along.
 fn id_epoch(touch: EventId) -> u16 {
-    if touch.is_minted() { bounded_epoch(touch.time()) } else { 0 }
+    if touch.is_minted() { bounded_epoch(touch.time()) } else { EPOCH_MAX }
 }
 
 /// For the set in memory alone: the same in one process is enough.
@@ -507,7 +511,7 @@ impl<K: Kv> State<K> {
         }
     }
 
-    /// Drops touches of the epochs that ended before `before`, and orders with all registrations that converted before
+    /// Drops touches of the epochs that ended before `before`, and merges that occurred and orders that converted before
     /// it. Inputs hashes of emitted decisions stay.
     ///
     /// # Errors
@@ -520,6 +524,12 @@ impl<K: Kv> State<K> {
             if Reader(time.ok_or_else(damaged)?).key_millis()? < before {
                 changes.remove(Table::Open, key.to_vec());
                 changes.remove(Table::Orders, value.to_vec());
+            }
+            Ok(true)
+        })?;
+        self.kv.scan(Table::Merges, &[], &[], &mut |key, value| {
+            if Reader(value).millis()? < before {
+                changes.remove(Table::Merges, key.to_vec());
             }
             Ok(true)
         })?;
@@ -557,15 +567,15 @@ impl<K: Kv> Adding<'_, K> {
             }
             Noted::Fact { program, touch, fact, landed } => {
                 let program = self.number(program.as_str());
-                let mut told: &[IdentityId] = &[];
-                if let Some((click, ids)) = landed.as_deref() {
+                let told = landed.as_deref().map(|(_, ids)| ids.as_slice()).unwrap_or_default();
+                let key = about_key(program, *touch);
+                let reached = self.say(key, *touch, fact, told)?.reaches(fact.stamp.id);
+                if let Some((click, ids)) = landed.as_deref().filter(|_| reached) {
                     let claimed = KnownTouch::claimed(click);
                     let numbers = self.numbers(&claimed);
                     let arrived = Arrived { program, touch: &claimed, numbers, ids };
                     arrived.put_landing(&mut self.touches, &fact.stamp);
-                    told = ids;
                 }
-                self.say(about_key(program, *touch), *touch, fact, told)?;
             }
             Noted::Merge { scope, id, edge } => {
                 let program = self.number(scope.program.as_str());
@@ -576,22 +586,23 @@ impl<K: Kv> Adding<'_, K> {
         Ok(())
     }
 
+    /// Adds a fact; what is known about the touch with it.
     fn say(
         &mut self,
         key: Vec<u8>,
         touch: EventId,
         fact: &Fact,
         told: &[IdentityId],
-    ) -> Result<(), StoreError> {
-        let place = (Table::Facts(id_epoch(touch)), key);
-        if !self.facts.contains_key(&place) {
-            let known = self.state.fact_set(touch, &place.1)?;
-            self.facts.insert(place.clone(), known);
-        }
-        if let Some(facts) = self.facts.get_mut(&place) {
-            facts.add(fact.clone(), told.to_vec());
-        }
-        Ok(())
+    ) -> Result<&FactSet, StoreError> {
+        let facts = match self.facts.entry((Table::Facts(id_epoch(touch)), key)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let known = self.state.fact_set(touch, &place.key().1)?;
+                place.insert(known)
+            }
+        };
+        facts.add(fact.clone(), told.to_vec());
+        Ok(facts)
     }
 
     fn merge(&mut self, place: (u32, bool), id: IdentityId, edge: MergeEdge) {
@@ -661,13 +672,27 @@ impl<K: Kv> Evidence for State<K> {
         if prefix.is_empty() {
             return Ok(());
         }
-        self.kv.scan(Table::Merges, &prefix, &prefix, &mut |key, value| {
-            let mut reader = Reader(key.get(prefix.len()..).ok_or_else(damaged)?);
-            let other = reader.person()?;
-            let stamp = times(&mut Reader(value), reader.event_id()?)?;
-            out.push(MergeEdge { other, stamp });
-            Ok(out.len() <= MERGES_PER_ID_MAX)
-        })
+        let mut from = Some(prefix.clone());
+        let (mut others, mut last, mut of_pair) = (0_usize, None, 0_usize);
+        while let Some(start) = from.take() {
+            self.kv.scan(Table::Merges, &prefix, &start, &mut |key, value| {
+                let mut reader = Reader(key.get(prefix.len()..).ok_or_else(damaged)?);
+                let other = reader.person()?;
+                if last != Some(other) {
+                    (last, of_pair) = (Some(other), 0);
+                    others = others.saturating_add(1);
+                }
+                of_pair = of_pair.saturating_add(1);
+                if of_pair > MERGES_PER_PAIR_MAX {
+                    from = Some(behind_pair(&prefix, &other));
+                    return Ok(false);
+                }
+                let stamp = times(&mut Reader(value), reader.event_id()?)?;
+                out.push(MergeEdge { other, stamp });
+                Ok(others <= MERGED_IDS_MAX)
+            })?;
+        }
+        Ok(())
     }
 
     fn touches(
@@ -778,6 +803,14 @@ fn newest_receipt(record: &OrderRecord) -> Millis {
     listed.max().unwrap_or(record.received_at)
 }
 
+/// Behind the keys of all merges of one pair.
+fn behind_pair(prefix: &[u8], other: &IdentityId) -> Vec<u8> {
+    let mut key = prefix.to_vec();
+    key.extend_from_slice(&other.key_bytes());
+    key.extend_from_slice(&[0xff; 17]); // longer and larger than any event id
+    key
+}
+
 fn cursor_key(partition: Partition) -> Vec<u8> {
     let mut key = partition.topic.name().as_bytes().to_vec();
     key.push(0);
@@ -795,3 +828,6 @@ fn order_key(text: &[u8]) -> Result<OrderKey, StoreError> {
     let text = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
     text.ok_or_else(damaged)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use catalog::{Level, Lookback, ProgramRef, Standing, Treatment};
 use event::body::decision::Decision;
 use event::body::{Body, ClaimedTouch, OrderRecord};
-use event::{Consent, Envelope, EventId, Flag, IdentityId};
+use event::{Consent, Envelope, EventId, Flag, IdentityId, Millis};
 
 use crate::build::World;
 use crate::random::script;
@@ -94,10 +94,11 @@ fn outcome(world: &World, record: &OrderRecord, program: ProgramRef<'_>) -> Outc
     let read = |e: &&Envelope| lag(e) <= lateness && e.received_at.0 <= close;
 
     // Who the buyer is.
+    let joins = |at: Millis| at.0 >= t.0 - 90 * DAY && at.0 <= t.0 + terms.merge_grace_ms;
     let mut merges = Vec::new();
     for e in world.events.iter().filter(read).filter(|e| e.test == record.order.test) {
         if let Body::Merge(m) = &e.body
-            && e.occurred_at.0 <= t.0 + terms.merge_grace_ms
+            && joins(e.occurred_at)
         {
             merges.push((m.a, m.b));
         }
@@ -105,7 +106,7 @@ fn outcome(world: &World, record: &OrderRecord, program: ProgramRef<'_>) -> Outc
     for other in world.orders.iter().filter(|o| o.order.test == record.order.test) {
         for m in &other.merges {
             let soon = m.received_at.0 - m.occurred_at.0 <= lateness && m.received_at.0 <= close;
-            if soon && m.occurred_at.0 <= t.0 + terms.merge_grace_ms {
+            if soon && joins(m.occurred_at) {
                 merges.push((m.a, m.b));
             }
         }
@@ -209,7 +210,7 @@ fn outcome(world: &World, record: &OrderRecord, program: ProgramRef<'_>) -> Outc
     let mut verdicts: Vec<Option<&str>> = Vec::new();
     for (touch, judged) in &candidates {
         let partner = touch.partner.as_deref();
-        let at = event::Millis(touch.occurred);
+        let at = Millis(touch.occurred);
         let promised = program.touch_terms(partner, at);
         let window =
             if touch.click { promised.lookback_click } else { promised.lookback_impression };

@@ -1,0 +1,143 @@
+//! Bounds of what is kept and read, the same in the state and in memory.
+
+use event::body::decision::Dimensions;
+use event::{EventId, IdentityId, LaneId, Millis, Sequence};
+use testkit::Dice;
+
+use super::State;
+use crate::build::{START, World, person};
+use crate::decide::HORIZON_MS;
+use crate::evidence::{
+    Evidence, LANDINGS_PER_TOUCH_MAX, MERGED_IDS_MAX, MERGES_PER_PAIR_MAX, MergeEdge, Reached,
+    Scope, Stamp, epoch_of,
+};
+use crate::noted::{Noted, noted};
+use crate::store::MemoryKv;
+use crate::store::memory::Memory;
+
+fn scope() -> Scope {
+    Scope { program: "shop".parse().unwrap(), test: false }
+}
+
+fn stamp(n: u64) -> Stamp {
+    let id = EventId::minted(START, Sequence(n), LaneId::from_random(2));
+    Stamp { id, occurred_at: START, received_at: START }
+}
+
+fn merge(n: u64, other: IdentityId) -> Noted {
+    Noted::Merge { scope: scope(), id: person("x"), edge: MergeEdge { other, stamp: stamp(n) } }
+}
+
+fn both(all: &[Noted]) -> (State<MemoryKv>, Memory) {
+    let state = State::open(MemoryKv::default()).unwrap();
+    let mut memory = Memory::default();
+    for one in all {
+        state.add(std::slice::from_ref(one)).unwrap();
+        memory.add(one);
+    }
+    (state, memory)
+}
+
+fn merges<E: Evidence>(known: &E) -> Vec<MergeEdge>
+where
+    E::Error: std::fmt::Debug,
+{
+    let mut edges = Vec::new();
+    known.merges(&scope(), &person("x"), &mut edges).unwrap();
+    edges.sort_unstable();
+    edges
+}
+
+#[test]
+fn merges_of_a_pair_are_read_up_to_the_most_and_those_of_other_pairs_as_well() {
+    let mut all: Vec<Noted> = (0..100).map(|n| merge(n, person("y"))).collect();
+    all.push(merge(200, person("kate")));
+    all.push(merge(201, person("z")));
+    Dice::new(1).shuffle(&mut all);
+    let (state, memory) = both(&all);
+    let edges = merges(&state);
+    assert_eq!(edges, merges(&memory));
+    assert_eq!(edges.len(), MERGES_PER_PAIR_MAX + 2);
+    assert!(edges.iter().all(|e| e.other != person("y") || e.stamp.id < stamp(16).id));
+}
+
+/// Notes of the decision about an order of `x` after these merges.
+fn notes(merges: &str) -> Vec<u16> {
+    let world = World::read(&format!("click A @0d; {merges} order @1d"));
+    world.decisions()[0].trace.notes.iter().map(|code| code.number()).collect()
+}
+
+#[test]
+fn one_pair_merged_again_and_again_is_one_person_and_many_ids_are_none() {
+    assert_eq!(notes(&"merge x y @1h; ".repeat(MERGED_IDS_MAX + 1)), [0; 0]);
+    // Too late to join, and too many to look at.
+    let others = |count| (0..count).map(|n| format!("merge x p{n} @20d; ")).collect::<String>();
+    assert_eq!(notes(&others(MERGED_IDS_MAX)), [0; 0]);
+    assert_eq!(notes(&others(MERGED_IDS_MAX + 1)), [418]);
+}
+
+#[test]
+fn merges_go_when_no_order_can_read_them_any_more() {
+    let (state, _) = both(&[merge(1, person("y"))]);
+    state.expire(START).unwrap();
+    assert_eq!(merges(&state).len(), 1);
+    state.expire(Millis(START.0 + 1)).unwrap();
+    assert_eq!(merges(&state), []);
+    let days = HORIZON_MS / 86_400_000;
+    let decided = |extra: &str| {
+        let order = format!("order @{days}d{extra} by=x");
+        let world = World::read(&format!("click A @{days}d by=y; merge x y @0d; {order}"));
+        world.decisions()[0].winner.is_some()
+    };
+    assert!(decided(""), "a merge at the horizon joins");
+    assert!(!decided("+1ms"), "an older one does not");
+}
+
+#[test]
+fn a_touch_that_no_edge_minted_outlives_the_epochs() {
+    let world = World::read("click A @0d");
+    let mut click = world.events[0].clone();
+    click.id = EventId::derived("test", &[b"touch"]);
+    let (state, _) = both(&[noted(&click).unwrap()]);
+    state.expire(START).unwrap();
+    let program = "shop".parse().unwrap();
+    assert!(state.touch(&program, click.id).unwrap().is_some());
+    assert_eq!(
+        state.dimensions(&program, click.id).unwrap().map(|d: Dimensions| d.device as u8),
+        Some(5)
+    );
+}
+
+#[test]
+fn the_first_landing_reports_reach_a_touch_in_whatever_order_they_come() {
+    let count = 200;
+    let script: String = (0..count).map(|n| format!("land A @1h by=p{n}; ")).collect();
+    let world = World::read(&format!("click A @0d none; {script}"));
+    let all: Vec<Noted> = world.events.iter().map(|event| noted(event).unwrap()).collect();
+    for seed in 0..4 {
+        let mut all = all.clone();
+        if seed > 0 {
+            Dice::new(seed).shuffle(&mut all);
+        }
+        let (state, memory) = both(&all);
+        let rows: usize = (0..count)
+            .map(|n| {
+                let mut out: Vec<Reached> = Vec::new();
+                let person = person(&format!("p{n}"));
+                state.touches(&scope(), &person, epoch_of(START), &mut out).unwrap();
+                out.len()
+            })
+            .sum();
+        if seed == 0 {
+            assert_eq!(rows, LANDINGS_PER_TOUCH_MAX, "as they were received");
+        }
+        let snapshot = world.snapshot();
+        let program = snapshot.program("shop").unwrap();
+        for n in [0, LANDINGS_PER_TOUCH_MAX - 1, LANDINGS_PER_TOUCH_MAX, count - 1] {
+            let record = &World::read(&format!("order @2h by=p{n}")).orders[0];
+            let reached = crate::decide(record, &state, program).unwrap();
+            assert_eq!(Ok(reached.clone()), crate::decide(record, &memory, program));
+            assert_eq!(reached.winner.is_some(), n < LANDINGS_PER_TOUCH_MAX, "seed {seed}, {n}");
+        }
+    }
+}
