@@ -2,6 +2,7 @@
 //! what may be missing of it is declared in doubt.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use event::body::LossReason;
 use event::{Body, Clock, Envelope, LaneId, Millis, Topic};
@@ -18,6 +19,8 @@ use crate::lane::{self, Hole};
 const RECORDS_MAX: u64 = 262_144;
 /// Sequences that a lane can have had in its queues when its process died: the bound of one queue.
 pub(crate) const IN_DOUBT_MAX: u64 = 65_536;
+/// Records of one commit: well below what a queue takes, as many gaps as there may be.
+const COMMIT_RECORDS_MAX: usize = 1_024;
 /// Topics that carry events of lanes.
 const TOPICS: [Topic; 3] = [Topic::Touches, Topic::Conversions, Topic::Rejected];
 
@@ -26,6 +29,8 @@ const TOPICS: [Topic; 3] = [Topic::Touches, Topic::Conversions, Topic::Rejected]
 pub struct KnownLanes {
     all: HashSet<LaneId>,
     open: Vec<LaneId>,
+    /// Sequences of open lanes that are declared already.
+    declared: HashMap<LaneId, Vec<Range<u64>>>,
 }
 
 impl KnownLanes {
@@ -44,10 +49,14 @@ impl KnownLanes {
                         }
                     }
                     Ok(Body::LaneStopped(stopped)) => known.close(stopped.lane),
-                    Ok(Body::LaneLost(lost)) if lost.reason == LossReason::InDoubt => {
-                        // Written once per dead lane, together with its end.
-                        if lost.to.0.saturating_sub(lost.from.0) == IN_DOUBT_MAX {
+                    Ok(Body::LaneLost(lost)) => {
+                        let range = lost.from.0..lost.to.0;
+                        // Written once per dead lane, after everything else about it.
+                        let length = range.end.saturating_sub(range.start);
+                        if lost.reason == LossReason::InDoubt && length == IN_DOUBT_MAX {
                             known.close(lost.lane);
+                        } else {
+                            known.declared.entry(lost.lane).or_default().push(range);
                         }
                     }
                     Ok(_) | Err(_) => {}
@@ -59,6 +68,7 @@ impl KnownLanes {
 
     fn close(&mut self, lane: LaneId) {
         self.open.retain(|open| *open != lane);
+        self.declared.remove(&lane);
     }
 
     /// Whether a lane of this id ever started.
@@ -73,8 +83,8 @@ impl KnownLanes {
         &self.open
     }
 
-    /// Declares in doubt what may be missing of the open lanes: the gaps in what is on disk of their last
-    /// [`IN_DOUBT_MAX`] sequences, and as many after the highest. Call it once per start, before or beside serving: the
+    /// Declares in doubt what may be missing of the open lanes: the gaps in what is on disk or declared of their last
+    /// [`IN_DOUBT_MAX`] sequences, and as many after the highest. If it ends half way, the next start goes on. Call it once per start, before or beside serving: the
     /// lanes are those of earlier processes. Returns the number of lanes.
     ///
     /// # Errors
@@ -88,23 +98,24 @@ impl KnownLanes {
         if self.open.is_empty() {
             return Ok(0);
         }
-        let mut seen: HashMap<LaneId, Vec<u64>> =
-            self.open.iter().map(|lane| (*lane, Vec::new())).collect();
+        let declared = |lane| self.declared.get(lane).cloned().unwrap_or_default();
+        let mut known: HashMap<LaneId, Vec<Range<u64>>> =
+            self.open.iter().map(|lane| (*lane, declared(lane))).collect();
         for topic in TOPICS {
             let from = log.high_watermark(topic).saturating_sub(RECORDS_MAX);
             for batch in log.scan(topic, from.max(log.first_offset(topic))) {
                 let records = batch.map_err(Error::ReadLog)?.records;
                 for record in records.iter().filter(|record| record.id.is_minted()) {
-                    if let Some(sequences) = seen.get_mut(&record.id.lane()) {
-                        sequences.push(record.id.sequence().0);
+                    if let Some(ranges) = known.get_mut(&record.id.lane()) {
+                        let at = record.id.sequence().0;
+                        ranges.push(at..at + 1);
                     }
                 }
             }
         }
         let mut holes = Vec::new();
         for lane in &self.open {
-            let sequences = seen.remove(lane).unwrap_or_default();
-            holes.extend(gaps(*lane, sequences));
+            holes.extend(gaps(*lane, known.remove(lane).unwrap_or_default()));
         }
         let now = clock.now();
         declare(&holes, now, journal)?;
@@ -112,21 +123,18 @@ impl KnownLanes {
     }
 }
 
-/// The gaps among the last [`IN_DOUBT_MAX`] sequences, and what may follow the highest.
-fn gaps(lane: LaneId, mut sequences: Vec<u64>) -> Vec<Hole> {
+/// The gaps between what is known of the last [`IN_DOUBT_MAX`] sequences, and what may follow the highest.
+fn gaps(lane: LaneId, mut known: Vec<Range<u64>>) -> Vec<Hole> {
     let reason = LossReason::InDoubt;
-    sequences.sort_unstable();
-    let next = sequences.last().map_or(0, |last| last + 1);
+    known.sort_unstable_by_key(|range| range.start);
+    let next = known.iter().map(|range| range.end).max().unwrap_or(0);
     let mut from = next.saturating_sub(IN_DOUBT_MAX - 1);
     let mut holes = Vec::new();
-    for sequence in sequences {
-        if sequence < from {
-            continue;
+    for range in known {
+        if range.start > from {
+            holes.push(Hole { lane, reason, from, to: range.start });
         }
-        if sequence > from {
-            holes.push(Hole { lane, reason, from, to: sequence });
-        }
-        from = sequence + 1;
+        from = from.max(range.end);
     }
     // Last, and of a length that no gap above can have: it marks the lane as dealt with.
     holes.push(Hole { lane, reason, from: next, to: next + IN_DOUBT_MAX });
@@ -137,35 +145,16 @@ fn declare(holes: &[Hole], now: Millis, journal: &dyn Journal) -> Result<(), Err
     let runtime = runtime::Builder::new_current_thread()
         .build()
         .map_err(|source| Error::Runtime { core: 0, source })?;
-    let records = holes.iter().map(|hole| {
-        let envelope = lane::lost(hole, now);
-        record_of(&envelope, envelope.key.as_bytes())
-    });
-    let durable = journal.durable(Topic::Node, Class::Essential, records.collect());
-    runtime.block_on(durable).map_err(Error::Announce)
+    for holes in holes.chunks(COMMIT_RECORDS_MAX) {
+        let records = holes.iter().map(|hole| {
+            let envelope = lane::lost(hole, now);
+            record_of(&envelope, envelope.key.as_bytes())
+        });
+        let durable = journal.durable(Topic::Node, Class::Essential, records.collect());
+        runtime.block_on(durable).map_err(Error::Announce)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use event::LaneId;
-
-    use super::{IN_DOUBT_MAX, gaps};
-
-    fn ranges(sequences: Vec<u64>) -> Vec<(u64, u64)> {
-        gaps(LaneId::from_random(1), sequences).iter().map(|h| (h.from, h.to)).collect()
-    }
-
-    #[test]
-    fn gaps_and_the_tail_are_in_doubt() {
-        assert_eq!(ranges(vec![]), [(0, IN_DOUBT_MAX)]);
-        assert_eq!(ranges(vec![0, 1, 4, 2]), [(3, 4), (5, 5 + IN_DOUBT_MAX)]);
-        assert_eq!(ranges(vec![2]), [(0, 2), (3, 3 + IN_DOUBT_MAX)]);
-    }
-
-    #[test]
-    fn a_gap_further_back_than_the_queues_reach_is_not_in_doubt_but_lost() {
-        let far = IN_DOUBT_MAX * 3;
-        let sequences: Vec<u64> = (0..far).filter(|n| *n != 5 && *n != far - 5).collect();
-        assert_eq!(ranges(sequences), [(far - 5, far - 4), (far, far + IN_DOUBT_MAX)]);
-    }
-}
+mod tests;
