@@ -1,7 +1,7 @@
 //! Settings of the edge.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +27,9 @@ pub struct Config {
     /// Scheme under which browsers reach the edge, `"https"` (default) or `"http"`: the tag reports there. `http` only
     /// for a try on `localhost`, where browsers take our cookies without TLS.
     pub public_scheme: Scheme,
+    /// Port under which browsers reach the edge, where it is neither that of the scheme nor one of `listen`: the tag reports
+    /// there. 1 to 65,535; default none: the port in `Host`, if the edge listens on it (with empty `hosts`: whatever it is).
+    pub public_port: Option<NonZeroU16>,
     /// Where unknown links lead, an `http` or `https` URL. Default none: they get 404 and one line of text.
     pub unknown_link_url: Option<url::Url>,
     /// Networks of proxies in front of the edge that may tell the client's address and country. 0 to 256; default
@@ -107,6 +110,7 @@ impl Default for Config {
             cores: 0,
             hosts: Vec::new(),
             public_scheme: Scheme::default(),
+            public_port: None,
             unknown_link_url: None,
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),

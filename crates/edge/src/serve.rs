@@ -1,6 +1,7 @@
 //! From a request to its answer: gate, route, handler.
 
 use std::future::Future;
+use std::num::NonZeroU16;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -140,16 +141,25 @@ fn tag(core: &Core, head: &Head, name: &str) -> Reply {
     tag.answer(head.headers.get(IF_NONE_MATCH))
 }
 
-/// Our own origin as the browser sees it: the host that the gate has checked, with its port.
+/// Our own origin as the browser sees it: the host that the gate has checked. What a client adds as port counts only if it
+/// is known to be ours, since answers with this address in them are kept by caches.
 fn base_of(core: &Core, head: &Head) -> Option<String> {
+    let config = &core.shared.config;
     let host = head.header(http::header::HOST)?;
-    gate::name_of(host.as_bytes())?;
-    let host = host.to_ascii_lowercase();
-    let scheme = match core.shared.config.public_scheme {
-        crate::config::Scheme::Http => "http",
-        crate::config::Scheme::Https => "https",
+    let name = gate::name_of(host.as_bytes())?;
+    let sent = host.get(name.len() + 1..).and_then(|port| port.parse().ok());
+    let ours = |port: &u16| {
+        config.hosts.is_empty() || config.listen.iter().any(|address| address.port() == *port)
     };
-    Some(format!("{scheme}://{host}"))
+    let (scheme, usual) = match config.public_scheme {
+        crate::config::Scheme::Http => ("http", 80),
+        crate::config::Scheme::Https => ("https", 443),
+    };
+    let name = name.to_ascii_lowercase();
+    match config.public_port.map(NonZeroU16::get).or(sent.filter(ours)) {
+        Some(port) if port != usual => Some(format!("{scheme}://{name}:{port}")),
+        Some(_) | None => Some(format!("{scheme}://{name}")),
+    }
 }
 
 impl Service {

@@ -70,7 +70,7 @@ impl Edge {
     /// # Errors
     /// The configuration has faults, a listener cannot be opened, the journal does not take the announcement.
     pub fn start(
-        config: Config,
+        mut config: Config,
         folder: &Path,
         deps: crate::Deps,
         known_lanes: &dyn Fn(LaneId) -> bool,
@@ -107,6 +107,7 @@ impl Edge {
             }
             sockets.push(of_core);
         }
+        config.listen.clone_from(&addresses);
         let shared = Arc::new(Shared::new(config, deps, days));
         let lanes = announce(&shared, cores, known_lanes)?;
         let day_keys = keep_day_keys(&shared)?;

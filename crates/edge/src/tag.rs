@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, VARY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
@@ -59,6 +59,7 @@ impl Tag {
         headers.insert(ETAG, self.etag.clone());
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+        headers.insert(VARY, HeaderValue::from_static("Host")); // whose address is in the body
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         answer
     }
@@ -79,8 +80,7 @@ pub struct Tags {
 }
 
 impl Tags {
-    /// The tag of `program` for the edge at `base`, by the catalog of this `generation`. `base` comes from the list of
-    /// the edge's own hosts, never from a request as it stands.
+    /// The tag of `program` for the edge at `base`, by the catalog of this `generation`.
     pub fn get(&mut self, generation: u64, base: &str, program: &str, parameter: &str) -> Tag {
         if self.generation != generation || self.kept.len() >= TAGS_KEPT_MAX {
             self.kept.clear();

@@ -7,7 +7,7 @@ use catalog::import::Format;
 use event::{Clock, Topic};
 use eventlog::{Class, Header, Record, Refused};
 
-use crate::harness::{Answer, CATALOG, Starting};
+use crate::harness::{Answer, CATALOG, Running, Starting};
 use crate::journal::{Durable, Journal, LogJournal};
 
 const ORIGIN: (&str, &str) = ("Origin", "https://shop.example");
@@ -95,4 +95,32 @@ fn a_conversion_waits_for_its_fsync_as_long_as_is_configured_and_is_answered_in_
     let declared = edge.events(Topic::Node, 2);
     let lost = declared.iter().find(|event| event.body.event_type().as_str() == "lane_lost");
     assert!(lost.is_some(), "what nobody waited for is declared in doubt: {declared:?}");
+}
+
+#[test]
+fn the_tag_reports_to_our_host_and_to_a_port_that_is_known_to_be_ours() {
+    let base = |edge: &Running, host: &str| {
+        let head = format!("GET /t/shop.js HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let answer = edge.raw(head.as_bytes()).unwrap();
+        assert_eq!((answer.status, answer.header("vary")), (200, Some("Host")));
+        let (_, tail) = answer.text().rsplit_once("})(\"").unwrap();
+        tail.split_once('"').unwrap().0.to_owned()
+    };
+    let edge = Starting::default().start();
+    let listening = edge.address.port();
+    for (host, expected) in [
+        ("edge.example".to_owned(), "https://edge.example".to_owned()),
+        ("EDGE.example:443".to_owned(), "https://edge.example".to_owned()),
+        ("edge.example:".to_owned(), "https://edge.example".to_owned()),
+        ("edge.example:4444".to_owned(), "https://edge.example".to_owned()),
+        (format!("edge.example:{listening}"), format!("https://edge.example:{listening}")),
+    ] {
+        assert_eq!(base(&edge, &host), expected, "{host}");
+    }
+    let mut starting = Starting::default();
+    starting.config.public_port = std::num::NonZeroU16::new(8443);
+    assert_eq!(base(&starting.start(), "edge.example:4444"), "https://edge.example:8443");
+    let mut anywhere = Starting::default();
+    anywhere.config.hosts.clear();
+    assert_eq!(base(&anywhere.start(), "try.example:4444"), "https://try.example:4444");
 }
