@@ -372,7 +372,7 @@ impl World {
                 self.label(candidate.touch),
                 candidate.verdict.as_str(),
                 candidate.code.number(),
-                in_words(candidate.age_ms)
+                in_words(decision.age_ms(candidate))
             ));
             for tag in &candidate.tags {
                 text.push_str(&format!(", {}", tag.as_str()));

@@ -53,7 +53,7 @@ pub trait Phrases {
     /// Why it came out as it did, to the partner of the touch.
     fn sentence(&self, said: &Said<'_>) -> String;
     /// Where the window came from.
-    fn window(&self, candidate: &Candidate) -> String;
+    fn window(&self, decision: &Decision, candidate: &Candidate) -> String;
     /// Candidates that are not listed.
     fn unlisted(&self, decision: &Decision) -> Option<String>;
     /// A note of the decision.
@@ -96,7 +96,7 @@ fn for_merchant(decision: &Decision, phrases: &dyn Phrases, ops: bool, lines: &m
         lines.push(format!("  {}", phrases.touch(candidate, true)));
         let sentence = phrases.sentence(&said(decision, candidate));
         lines.push(format!("    {} {}: {sentence}", candidate.verdict.as_str(), candidate.code));
-        lines.push(format!("    {}", phrases.window(candidate)));
+        lines.push(format!("    {}", phrases.window(decision, candidate)));
         if ops {
             lines.push(format!("    {}", phrases.details(candidate)));
         }

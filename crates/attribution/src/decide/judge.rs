@@ -4,7 +4,7 @@ use catalog::{Level, Lookback, ProgramRef, ProgramTerms, Resolved, Standing, Ter
 use event::body::decision::{
     CANDIDATES_LISTED_MAX, Candidate, ChannelRule, ChannelTrace, ConflictPolicy, Credit, Decision,
     DecisionStatus, DecisionVersion, Dimensions, Model, Tag, TermsLevel, TermsUsed, Trace,
-    Unlisted, Verdict,
+    Unlisted, Verdict, Window,
 };
 use event::body::touch::TouchKind;
 use event::hash::ContentHash;
@@ -90,7 +90,7 @@ pub(super) fn judge(
         members: order.members,
         known: inputs.known,
     };
-    let (candidates_listed, unlisted) = list(&table.rows);
+    let Listed { candidates: listed, windows, unlisted } = Listed::of(&table.rows);
     let policy = match in_force.terms.dedup_conflict {
         catalog::terms::DedupConflict::Reject => ConflictPolicy::Reject,
         catalog::terms::DedupConflict::Amend => ConflictPolicy::Amend,
@@ -125,7 +125,8 @@ pub(super) fn judge(
             channel,
             lateness_ms: in_force.terms.lateness_ms,
             model: Model::Last,
-            candidates: candidates_listed,
+            windows,
+            candidates: listed,
             unlisted,
         },
     }
@@ -209,7 +210,27 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn candidate(&self) -> Candidate {
+    fn shares_window(&self, other: &Self) -> bool {
+        let promised = |row: &Self| {
+            let Resolved { value, level, terms } = row.lookback;
+            (value, level, &terms.id, row.min_time.map(|min| min.value))
+        };
+        promised(self) == promised(other)
+    }
+
+    fn window(&self) -> Window {
+        Window {
+            lookback_ms: match self.lookback.value {
+                Lookback::Off => None,
+                Lookback::Within(ms) => Some(ms),
+            },
+            level: level(self.lookback.level),
+            terms: self.lookback.terms.id.clone(),
+            min_time_ms: self.min_time.map(|min| min.value),
+        }
+    }
+
+    fn candidate(&self, window: u16) -> Candidate {
         let input = self.input;
         let reaches = input.reaches;
         let tags = [
@@ -232,14 +253,7 @@ impl<'a> Row<'a> {
             judged: input.judged.clone(),
             reports: input.reports,
             reached_by: reaches.to_vec(),
-            age_ms: self.age_ms,
-            lookback_ms: match self.lookback.value {
-                Lookback::Off => None,
-                Lookback::Within(ms) => Some(ms),
-            },
-            lookback_level: level(self.lookback.level),
-            lookback_terms: self.lookback.terms.id.clone(),
-            min_time_ms: self.min_time.map(|min| min.value),
+            window,
             verdict,
             code: verdict.code(),
             step,
@@ -412,30 +426,55 @@ const fn level(level: Level) -> TermsLevel {
     }
 }
 
-/// Credited candidates, then the newest, up to the most that a trace lists, shown newest first; the rest as counts.
-fn list(rows: &[Row<'_>]) -> (Vec<Candidate>, Option<Unlisted>) {
-    if rows.len() <= CANDIDATES_LISTED_MAX {
-        return (rows.iter().rev().map(Row::candidate).collect(), None);
-    }
-    let credited = rows.iter().filter(|row| row.weight > 0).count().min(CANDIDATES_LISTED_MAX);
-    let mut others = CANDIDATES_LISTED_MAX.saturating_sub(credited);
-    let mut counts: Vec<(Verdict, u64)> = Vec::new();
-    let (mut listed, mut rest) = (Vec::with_capacity(CANDIDATES_LISTED_MAX), Vec::new());
-    let mut credited_left = credited;
-    for row in rows.iter().rev() {
-        let room = if row.weight > 0 { &mut credited_left } else { &mut others };
-        if *room > 0 {
+/// What a trace lists: credited candidates, then the newest, up to the most, shown newest first; the rest as counts.
+#[derive(Default)]
+struct Listed {
+    candidates: Vec<Candidate>,
+    windows: Vec<Window>,
+    unlisted: Option<Unlisted>,
+}
+
+impl Listed {
+    fn of(rows: &[Row<'_>]) -> Self {
+        let credited = rows.iter().filter(|row| row.weight > 0).count().min(CANDIDATES_LISTED_MAX);
+        let mut others = CANDIDATES_LISTED_MAX.saturating_sub(credited);
+        let mut credited_left = credited;
+        let room = rows.len().min(CANDIDATES_LISTED_MAX);
+        let mut listed = Self { candidates: Vec::with_capacity(room), ..Self::default() };
+        let mut windows: Vec<&Row<'_>> = Vec::new();
+        let mut rest = Vec::new();
+        for row in rows.iter().rev() {
+            let room = if row.weight > 0 { &mut credited_left } else { &mut others };
+            if *room == 0 {
+                rest.push(row);
+                continue;
+            }
             *room = room.saturating_sub(1);
-            listed.push(row.candidate());
-            continue;
+            let place = windows.iter().position(|known| known.shares_window(row));
+            let place = place.unwrap_or(windows.len());
+            if place == windows.len() {
+                windows.push(row);
+                listed.windows.push(row.window());
+            }
+            listed.candidates.push(row.candidate(u16::try_from(place).unwrap_or(u16::MAX)));
         }
+        listed.unlisted = unlisted(&rest);
+        listed
+    }
+}
+
+fn unlisted(rows: &[&Row<'_>]) -> Option<Unlisted> {
+    if rows.is_empty() {
+        return None;
+    }
+    let mut counts: Vec<(Verdict, u64)> = Vec::new();
+    for row in rows {
         match counts.iter_mut().find(|(verdict, _)| *verdict == row.verdict()) {
             Some((_, count)) => *count = count.saturating_add(1),
             None => counts.push((row.verdict(), 1)),
         }
-        rest.push(row);
     }
     counts.sort_unstable();
-    let hash = unlisted_hash(rest.iter().map(|row| (row.input, row.verdict())));
-    (listed, Some(Unlisted { counts, hash }))
+    let hash = unlisted_hash(rows.iter().map(|row| (row.input, row.verdict())));
+    Some(Unlisted { counts, hash })
 }

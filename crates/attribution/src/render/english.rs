@@ -171,11 +171,13 @@ impl Phrases for English {
         let Said { candidate, decision, winner_at } = said;
         let what = kind(candidate);
         let at = candidate.touched_at;
+        let age = decision.age_ms(candidate);
+        let promised = decision.window(candidate);
         match candidate.verdict {
             Verdict::Credited => {
                 let credit = decision.credits.iter().find(|credit| credit.touch == candidate.touch);
                 let amount = credit.map_or(Micros(0), |credit| credit.amount);
-                let age = duration(candidate.age_ms);
+                let age = duration(age);
                 format!("Credited with {}, {age} before the order.", money(amount, decision))
             }
             Verdict::AfterConversion => {
@@ -183,13 +185,15 @@ impl Phrases for English {
             }
             Verdict::OutOfWindow => format!(
                 "Your {what} of {at} was {} before the order; your lookback window is {}.",
-                duration(candidate.age_ms),
-                candidate.lookback_ms.map_or_else(|| "off".into(), duration),
+                duration(age),
+                promised
+                    .and_then(|window| window.lookback_ms)
+                    .map_or_else(|| "off".into(), duration),
             ),
             Verdict::TooFast => format!(
                 "Only {} s from your click to the order; the minimum is {} s.",
-                seconds(candidate.age_ms),
-                seconds(candidate.min_time_ms.unwrap_or(0)),
+                seconds(age),
+                seconds(promised.and_then(|window| window.min_time_ms).unwrap_or(0)),
             ),
             Verdict::NotSelected => match winner_at {
                 Some(winner_at) => format!(
@@ -238,18 +242,19 @@ impl Phrases for English {
         }
     }
 
-    fn window(&self, candidate: &Candidate) -> String {
-        let window = candidate.lookback_ms.map_or_else(|| "off".into(), duration);
-        let age = match candidate.age_ms {
+    fn window(&self, decision: &Decision, candidate: &Candidate) -> String {
+        let age = match decision.age_ms(candidate) {
             0 => "at the instant of the order".to_owned(),
             ms if ms < 0 => format!("{} after the order", duration(ms)),
             ms => format!("{} before the order", duration(ms)),
         };
         let tags: String = candidate.tags.iter().map(|tag| format!(", {}", tag.as_str())).collect();
+        let Some(promised) = decision.window(candidate) else { return format!("{age}{tags}") };
+        let window = promised.lookback_ms.map_or_else(|| "off".into(), duration);
         format!(
             "{age}, lookback window {window} by {} ({}){tags}",
-            level(candidate.lookback_level),
-            candidate.lookback_terms,
+            level(promised.level),
+            promised.terms,
         )
     }
 

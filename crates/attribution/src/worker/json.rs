@@ -1,11 +1,9 @@
 //! A decision's envelope as JSON, its candidates written directly: there are many, and most of the time of the derived
 //! way goes into names of fields. The bytes are those of the derived way, which a test compares.
 
-use std::io::Write as _;
-
-use event::body::decision::{Candidate, Reach, TermsLevel};
+use event::body::decision::{Candidate, Reach};
 use event::body::touch::TouchKind;
-use event::{Body, Envelope};
+use event::{Body, Consent, Envelope};
 
 /// Where the derived way puts an empty list. Quotes inside of texts are escaped, so nothing else reads like this.
 const EMPTY: &[u8] = b"\"candidates\":[]";
@@ -42,9 +40,9 @@ fn plain(out: &mut Vec<u8>, name: &[u8], text: &str) {
     out.push(b'"');
 }
 
-fn number(out: &mut Vec<u8>, name: &[u8], value: i64) -> Result<(), serde_json::Error> {
+fn number(out: &mut Vec<u8>, name: &[u8], value: i64) {
     out.extend_from_slice(name);
-    write!(out, "{value}").map_err(serde_json::Error::io)
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 fn words<'a>(out: &mut Vec<u8>, name: &[u8], words: impl Iterator<Item = &'a str>) {
@@ -57,16 +55,14 @@ fn words<'a>(out: &mut Vec<u8>, name: &[u8], words: impl Iterator<Item = &'a str
 }
 
 fn write_candidate(candidate: &Candidate, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-    let kind = match candidate.kind {
-        TouchKind::Click => "click",
-        TouchKind::Impression => "impression",
-    };
     let touch = candidate.touch.text();
     plain(out, b"{\"touch\":", std::str::from_utf8(&touch).unwrap_or_default());
-    plain(out, b",\"kind\":", kind);
-    number(out, b",\"touched_at\":", candidate.touched_at.0)?;
+    if candidate.kind == TouchKind::Impression {
+        plain(out, b",\"kind\":", "impression");
+    }
+    number(out, b",\"touched_at\":", candidate.touched_at.0);
     if let Some(at) = candidate.received_at {
-        number(out, b",\"received_at\":", at.0)?;
+        number(out, b",\"received_at\":", at.0);
     }
     match &candidate.partner {
         Some(partner) => plain(out, b",\"partner\":", partner.as_str()),
@@ -76,7 +72,9 @@ fn write_candidate(candidate: &Candidate, out: &mut Vec<u8>) -> Result<(), serde
     if let Some(channel) = &candidate.channel {
         plain(out, b",\"channel\":", channel.as_str());
     }
-    plain(out, b",\"consent\":", candidate.consent.as_str());
+    if candidate.consent != Consent::Granted {
+        plain(out, b",\"consent\":", candidate.consent.as_str());
+    }
     if !candidate.flags.is_empty() {
         words(out, b",\"flags\":", candidate.flags.iter().map(|flag| flag.as_str()));
     }
@@ -85,23 +83,19 @@ fn write_candidate(candidate: &Candidate, out: &mut Vec<u8>) -> Result<(), serde
         serde_json::to_writer(&mut *out, judged)?; // its reason is free text
     }
     if candidate.reports > 0 {
-        number(out, b",\"reports\":", i64::from(candidate.reports))?;
+        number(out, b",\"reports\":", i64::from(candidate.reports));
     }
-    words(out, b",\"reached_by\":", candidate.reached_by.iter().map(|reach| reach_word(*reach)));
-    number(out, b",\"age_ms\":", candidate.age_ms)?;
-    match candidate.lookback_ms {
-        Some(ms) => number(out, b",\"lookback_ms\":", ms)?,
-        None => out.extend_from_slice(b",\"lookback_ms\":null"),
+    if candidate.reached_by != [Reach::SharedId] {
+        words(
+            out,
+            b",\"reached_by\":",
+            candidate.reached_by.iter().map(|reach| reach_word(*reach)),
+        );
     }
-    plain(out, b",\"lookback_level\":", level_word(candidate.lookback_level));
-    out.extend_from_slice(b",\"lookback_terms\":");
-    serde_json::to_writer(&mut *out, &*candidate.lookback_terms)?;
-    if let Some(ms) = candidate.min_time_ms {
-        number(out, b",\"min_time_ms\":", ms)?;
-    }
+    number(out, b",\"window\":", i64::from(candidate.window));
     plain(out, b",\"verdict\":", candidate.verdict.as_str());
-    number(out, b",\"code\":", i64::from(candidate.code.number()))?;
-    number(out, b",\"step\":", i64::from(candidate.step))?;
+    number(out, b",\"code\":", i64::from(candidate.code.number()));
+    number(out, b",\"step\":", i64::from(candidate.step));
     if !candidate.tags.is_empty() {
         words(out, b",\"tags\":", candidate.tags.iter().map(|tag| tag.as_str()));
     }
@@ -115,15 +109,6 @@ const fn reach_word(reach: Reach) -> &'static str {
         Reach::ExemptClickId => "exempt_click_id",
         Reach::SharedId => "shared_id",
         Reach::Merge => "merge",
-    }
-}
-
-const fn level_word(level: TermsLevel) -> &'static str {
-    match level {
-        TermsLevel::Partner => "partner",
-        TermsLevel::Segment => "segment",
-        TermsLevel::Program => "program",
-        TermsLevel::Default => "default",
     }
 }
 

@@ -164,6 +164,9 @@ pub struct Trace {
     pub lateness_ms: i64,
     /// How eligible touches share.
     pub model: Model,
+    /// The windows that candidates were promised, in the order of their first mention.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
     /// The candidates, the newest first: at most [`CANDIDATES_LISTED_MAX`].
     pub candidates: Vec<Candidate>,
     /// The candidates that are not listed.
@@ -241,12 +244,28 @@ pub enum Model {
     Last,
 }
 
-/// A touch that might have got the order, and what became of it.
+/// What touches were promised: how long before the order they count. Many candidates share one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Lookback window; none: touches of this kind are off.
+    pub lookback_ms: Option<i64>,
+    /// The level that the lookback window came from.
+    pub level: TermsLevel,
+    /// The terms version that holds it.
+    pub terms: Arc<str>,
+    /// Shortest time from click to order, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_time_ms: Option<i64>,
+}
+
+/// A touch that might have got the order, and what became of it. There are many of them in a trace, so what is most
+/// common is left out of the text: a click, consent granted, reached by a shared id alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     /// The touch.
     pub touch: EventId,
     /// Its kind.
+    #[serde(default = "click", skip_serializing_if = "is_click")]
     pub kind: TouchKind,
     /// When it happened.
     pub touched_at: Millis,
@@ -261,6 +280,7 @@ pub struct Candidate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<ChannelName>,
     /// Consent that counts: its own, or the latest given at a landing up to the order.
+    #[serde(default = "granted", skip_serializing_if = "is_granted")]
     pub consent: Consent,
     /// What is odd about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -272,18 +292,10 @@ pub struct Candidate {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reports: u32,
     /// What connects it with the order, sorted.
+    #[serde(default = "shared_id", skip_serializing_if = "is_shared_id")]
     pub reached_by: Vec<Reach>,
-    /// Time from the touch to the order, in milliseconds; 0 after a skew correction, negative after the order.
-    pub age_ms: i64,
-    /// Lookback window of its kind as promised at the touch; none: its kind is off.
-    pub lookback_ms: Option<i64>,
-    /// The level that the lookback window came from.
-    pub lookback_level: TermsLevel,
-    /// The terms version that holds it.
-    pub lookback_terms: Arc<str>,
-    /// Shortest time from click to order as promised at the touch, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_time_ms: Option<i64>,
+    /// The window of its kind as promised at the touch: its place in [`Trace::windows`].
+    pub window: u16,
     /// What became of it.
     pub verdict: Verdict,
     /// The reason code.
@@ -297,6 +309,47 @@ pub struct Candidate {
 
 fn is_zero(n: &u32) -> bool {
     *n == 0
+}
+
+const fn click() -> TouchKind {
+    TouchKind::Click
+}
+
+fn is_click(kind: &TouchKind) -> bool {
+    *kind == TouchKind::Click
+}
+
+const fn granted() -> Consent {
+    Consent::Granted
+}
+
+fn is_granted(consent: &Consent) -> bool {
+    *consent == Consent::Granted
+}
+
+fn shared_id() -> Vec<Reach> {
+    vec![Reach::SharedId]
+}
+
+fn is_shared_id(reached_by: &[Reach]) -> bool {
+    reached_by == [Reach::SharedId]
+}
+
+impl Decision {
+    /// The window of a candidate; none for one of another decision.
+    #[must_use]
+    pub fn window(&self, candidate: &Candidate) -> Option<&Window> {
+        self.trace.windows.get(usize::from(candidate.window))
+    }
+
+    /// Time from a candidate to the order, in milliseconds: 0 after a skew correction, negative after the order.
+    #[must_use]
+    pub fn age_ms(&self, candidate: &Candidate) -> i64 {
+        if candidate.tags.contains(&Tag::SkewCorrected) {
+            return 0;
+        }
+        self.converted_at.since(candidate.touched_at)
+    }
 }
 
 /// Judgements about a touch that counted.

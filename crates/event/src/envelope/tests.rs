@@ -7,7 +7,7 @@ use super::{Envelope, EnvelopeFault};
 use crate::body::decision::{
     Candidate, ChannelRule, ChannelTrace, ConflictPolicy, Credit, Decision, DecisionStatus,
     DecisionVersion, Dimensions, IdentityTrace, Judged, Model, Reach, Tag, TermsLevel, TermsUsed,
-    Trace, Unlisted, Verdict,
+    Trace, Unlisted, Verdict, Window,
 };
 use crate::body::{
     Action, Activation, Body, ClaimedTouch, ClickEvidence, ClickSource, ClickVerdict, Conversion,
@@ -195,6 +195,12 @@ fn decision() -> Decision {
             channel: ChannelTrace { value: None, treatment: ChannelRule::Any, terms: None },
             lateness_ms: 604_800_000,
             model: Model::Last,
+            windows: vec![Window {
+                lookback_ms: Some(2_592_000_000),
+                level: TermsLevel::Program,
+                terms: "program/boutique/terms/1".into(),
+                min_time_ms: Some(1),
+            }],
             candidates: vec![Candidate {
                 touch: id(1),
                 kind: TouchKind::Click,
@@ -208,11 +214,7 @@ fn decision() -> Decision {
                 judged: Some(Judged { count: 1, first: id(2), reason: "review".into() }),
                 reports: 1,
                 reached_by: vec![Reach::ClickId, Reach::SharedId],
-                age_ms: 5,
-                lookback_ms: Some(2_592_000_000),
-                lookback_level: TermsLevel::Program,
-                lookback_terms: "program/boutique/terms/1".into(),
-                min_time_ms: Some(1),
+                window: 0,
                 verdict: Verdict::Credited,
                 code: Code::Ok,
                 step: 11,

@@ -49,7 +49,7 @@ fn every_trace_verifies_and_an_altered_one_does_not() {
             assert_eq!(verify(decision, program), Verification::Same, "seed {seed}");
             let mut altered = decision.clone();
             match altered.trace.candidates.first_mut() {
-                Some(candidate) => candidate.age_ms += 1,
+                Some(candidate) => candidate.touched_at.0 += 1,
                 None => altered.amount.0 += 1,
             }
             assert_ne!(verify(&altered, program), Verification::Same, "seed {seed}");
