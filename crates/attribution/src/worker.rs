@@ -233,7 +233,7 @@ impl<K: Kv> Session<'_, K> {
         }
         let cursor = Some((batch.partition, batch.next_offset));
         let mut settled = Settled { began, cursor, ..Settled::default() };
-        let mut outputs = Outputs::begin(&mut *self.consumer);
+        let mut outputs = Outputs::begin(&mut *self.consumer).map_err(Error::Write)?;
         for rejected in &mut parked {
             outputs.reject(rejected).map_err(Error::Write)?;
         }
@@ -282,7 +282,7 @@ impl<K: Kv> Session<'_, K> {
             let orders = deps.state.deferred(after.as_ref(), DEFERRED_MAX)?;
             let Some((last, _)) = orders.last() else { break };
             after = Some(last.clone());
-            let mut outputs = Outputs::begin(&mut *self.consumer);
+            let mut outputs = Outputs::begin(&mut *self.consumer).map_err(Error::Write)?;
             let mut settled = Settled { began, ..Settled::default() };
             let mut desk = Desk {
                 worker: self.worker,

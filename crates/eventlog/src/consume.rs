@@ -157,6 +157,15 @@ pub trait Unit {
         write: &mut dyn FnMut(&mut Vec<u8>),
     ) -> Result<(), Error>;
 
+    /// Begins to make durable what was appended so far, without waiting for it: while the disk works, the stage does, too.
+    /// These outputs stay, whatever becomes of the unit.
+    ///
+    /// # Errors
+    /// As [`Unit::commit`].
+    fn send(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Makes the outputs durable, then the cursors. May block for long when the log is behind.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use crate::cursor::CursorFile;
 use crate::error::{Error, Refused};
 use crate::log::Log;
 use crate::metrics::lag;
-use crate::queue::Packed;
+use crate::queue::{Packed, Ticket};
 use crate::reader::{Bounds, Reader};
 use crate::record::{Header, Offset};
 use crate::signal::{Signal, lock};
@@ -109,11 +109,15 @@ impl Consumer for EmbeddedConsumer {
         for (_, packed) in &mut self.outputs {
             packed.clear();
         }
-        Ok(Box::new(EmbeddedUnit(self)))
+        Ok(Box::new(EmbeddedUnit { consumer: self, sent: Vec::new() }))
     }
 }
 
-struct EmbeddedUnit<'a>(&'a mut EmbeddedConsumer);
+struct EmbeddedUnit<'a> {
+    consumer: &'a mut EmbeddedConsumer,
+    /// What the writers have and nobody has waited for.
+    sent: Vec<(Topic, Arc<Ticket>)>,
+}
 
 impl Unit for EmbeddedUnit<'_> {
     fn append_with(
@@ -122,7 +126,7 @@ impl Unit for EmbeddedUnit<'_> {
         header: Header,
         write: &mut dyn FnMut(&mut Vec<u8>),
     ) -> Result<(), Error> {
-        let outputs = &mut self.0.outputs;
+        let outputs = &mut self.consumer.outputs;
         let index = match outputs.iter().position(|(t, _)| *t == topic) {
             Some(index) => index,
             None => {
@@ -134,21 +138,26 @@ impl Unit for EmbeddedUnit<'_> {
         packed.push(topic, header, write).map_err(|source| Error::Append { topic, source })
     }
 
-    fn commit(self: Box<Self>, cursors: &[Cursor]) -> Result<(), Error> {
-        let consumer = self.0;
-        let mut tickets = Vec::new();
-        for (topic, packed) in consumer.outputs.iter().filter(|(_, packed)| packed.len() > 0) {
+    fn send(&mut self) -> Result<(), Error> {
+        let EmbeddedConsumer { log, outputs, .. } = &mut *self.consumer;
+        for (topic, packed) in outputs.iter_mut().filter(|(_, packed)| packed.len() > 0) {
             let topic = *topic;
-            let queue = consumer.log.appender(topic)?.0;
+            let queue = log.appender(topic)?.0;
             let refused = |source: Refused| Error::Append { topic, source };
             let mut from = 0;
             while from < packed.len() {
-                tickets.push((topic, queue.push_packed(packed, &mut from).map_err(refused)?));
+                self.sent.push((topic, queue.push_packed(packed, &mut from).map_err(refused)?));
             }
+            packed.clear();
         }
-        for (topic, ticket) in tickets {
+        Ok(())
+    }
+
+    fn commit(mut self: Box<Self>, cursors: &[Cursor]) -> Result<(), Error> {
+        self.send()?;
+        for (topic, ticket) in self.sent {
             ticket.wait().map_err(|source| Error::Commit { topic, source })?;
         }
-        lock(&consumer.cursors).commit(cursors)
+        lock(&self.consumer.cursors).commit(cursors)
     }
 }

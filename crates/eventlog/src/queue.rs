@@ -14,13 +14,13 @@ use crate::record::{Class, Header};
 use crate::signal::lock;
 
 use self::pending::PushFault;
-use self::ticket::Ticket;
 
 mod pending;
 mod ticket;
 
 pub(crate) use self::pending::{Packed, Pending};
 pub use self::ticket::Durable;
+pub(crate) use self::ticket::Ticket;
 
 /// Appends a payload.
 pub(crate) type Write<'a> = &'a mut dyn FnMut(&mut Vec<u8>);

@@ -458,6 +458,12 @@ impl Unit for Outputs<'_> {
         Ok(())
     }
 
+    fn send(&mut self) -> Result<(), Error> {
+        let Member { log, group, member } = self.member;
+        let outputs = std::mem::take(&mut self.outputs);
+        log.state().commit(*group, *member, &outputs, &[])
+    }
+
     fn commit(self: Box<Self>, cursors: &[Cursor]) -> Result<(), Error> {
         let Member { log, group, member } = self.member;
         log.state().commit(*group, *member, &self.outputs, cursors)

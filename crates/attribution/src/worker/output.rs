@@ -4,25 +4,26 @@ use event::body::Decision;
 use event::envelope::CODEC_JSON;
 use event::topic::KeyHash;
 use event::{Body, Envelope, EventId, Topic};
-use eventlog::{Consumer, Cursor, Error, Header};
+use eventlog::{Consumer, Cursor, Error, Header, Unit};
 
 use super::json;
 
-/// Bytes of outputs from which they are made durable before the rest of a batch is decided: traces are long, and the
-/// log's queue is bounded. 4 MiB, an eighth of that queue.
-const UNIT_BYTES_MAX: usize = 4 << 20;
+/// Bytes of outputs from which the log gets them before the rest of a batch is decided: traces are long. 1 MiB is a frame;
+/// tests send a few decisions at a time.
+const SEND_BYTES: usize = if cfg!(test) { 2_000 } else { 1 << 20 };
 
 /// The outputs of a batch: all of them are durable before the cursor moves, some of them earlier.
 pub(super) struct Outputs<'c> {
-    consumer: &'c mut dyn Consumer,
+    unit: Box<dyn Unit + 'c>,
     buffer: Vec<u8>,
-    /// Topic, header and end in the buffer of each output.
-    records: Vec<(Topic, Header, usize)>,
+    /// Bytes that the log has not got yet.
+    unsent: usize,
+    empty: bool,
 }
 
 impl<'c> Outputs<'c> {
-    pub(super) const fn begin(consumer: &'c mut dyn Consumer) -> Self {
-        Self { consumer, buffer: Vec::new(), records: Vec::new() }
+    pub(super) fn begin(consumer: &'c mut dyn Consumer) -> Result<Self, Error> {
+        Ok(Self { unit: consumer.unit()?, buffer: Vec::new(), unsent: 0, empty: true })
     }
 
     /// An unreadable record.
@@ -44,32 +45,28 @@ impl<'c> Outputs<'c> {
     ) -> Result<(), Error> {
         let kind = envelope.body.event_type().number();
         let header = Header { codec: CODEC_JSON, kind, id: envelope.id, key_hash };
+        self.buffer.clear();
         if json::write(envelope, &mut self.buffer).is_err() {
             // Nothing in these bodies can fail to become JSON.
             return Ok(());
         }
-        self.records.push((topic, header, self.buffer.len()));
-        if self.buffer.len() < UNIT_BYTES_MAX { Ok(()) } else { self.flush(&[]) }
-    }
-
-    fn flush(&mut self, cursors: &[Cursor]) -> Result<(), Error> {
-        let mut unit = self.consumer.unit()?;
-        let mut start = 0;
-        for (topic, header, end) in self.records.drain(..) {
-            let payload = self.buffer.get(start..end).unwrap_or_default();
-            unit.append_with(topic, header, &mut |out| out.extend_from_slice(payload))?;
-            start = end;
-        }
-        self.buffer.clear();
-        unit.commit(cursors)
-    }
-
-    /// Makes the rest durable, then the cursors.
-    pub(super) fn commit(mut self, cursors: &[Cursor]) -> Result<(), Error> {
-        if self.records.is_empty() && cursors.is_empty() {
+        let payload = &self.buffer;
+        self.unit.append_with(topic, header, &mut |out| out.extend_from_slice(payload))?;
+        self.empty = false;
+        self.unsent = self.unsent.saturating_add(payload.len());
+        if self.unsent < SEND_BYTES {
             return Ok(());
         }
-        self.flush(cursors)
+        self.unsent = 0;
+        self.unit.send()
+    }
+
+    /// Makes all of them durable, then the cursors.
+    pub(super) fn commit(self, cursors: &[Cursor]) -> Result<(), Error> {
+        if self.empty && cursors.is_empty() {
+            return Ok(());
+        }
+        self.unit.commit(cursors)
     }
 }
 
