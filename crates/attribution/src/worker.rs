@@ -197,8 +197,25 @@ impl<K: Kv> Session<'_, K> {
     /// # Errors
     /// Nothing of the delivery is committed; it comes again to whoever subscribes.
     pub fn turn(&mut self) -> Result<Turn, Error> {
-        self.look_at_deferred()?;
+        let looked = self.look_at_deferred();
+        self.unless_fenced(looked)?;
         self.expire()?;
+        let delivered = self.deliver();
+        Ok(self.unless_fenced(delivered)?.unwrap_or(Turn::Fenced))
+    }
+
+    /// None if another member has a partition of this one: what was at hand comes again there, and the log says so next.
+    fn unless_fenced<T>(&self, done: Result<T, Error>) -> Result<Option<T>, Error> {
+        match done {
+            Err(error) if error.fenced() => {
+                self.worker.metrics.fenced.increment(1);
+                Ok(None)
+            }
+            done => done.map(Some),
+        }
+    }
+
+    fn deliver(&mut self) -> Result<Turn, Error> {
         let worker = self.worker;
         match self.consumer.next(worker.config.idle_wait).map_err(Error::Read)? {
             Delivery::Batch(batch) => self.work(&batch),
@@ -250,13 +267,7 @@ impl<K: Kv> Session<'_, K> {
         }
         let deferred = std::mem::take(&mut desk.deferred);
         deps.state.defer(deferred.iter().map(|(order, at)| (order, *at)))?;
-        match outputs.commit(&[batch.cursor()]) {
-            Err(eventlog::Error::NotAssigned { .. }) => {
-                metrics.fenced.increment(1);
-                return Ok(Turn::Fenced);
-            }
-            other => other.map_err(Error::Write)?,
-        }
+        outputs.commit(&[batch.cursor()]).map_err(Error::Write)?;
         deps.state.settle(&settled)?;
         metrics.batch_seconds.record(started.elapsed());
         Ok(Turn::Worked)

@@ -39,6 +39,12 @@ impl Error {
         }
     }
 
+    /// Whether another member of the group has the partition: no failure, but news of a revoke.
+    pub(crate) const fn fenced(&self) -> bool {
+        matches!(self, Self::Read(source) | Self::Write(source)
+            if matches!(source, eventlog::Error::NotAssigned { .. }))
+    }
+
     /// Whether doing the same again can succeed without anybody changing anything.
     #[must_use]
     pub const fn retry(&self) -> bool {

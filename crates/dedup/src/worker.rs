@@ -135,7 +135,24 @@ impl<S: MemberStore> Session<'_, S> {
     /// # Errors
     /// Nothing of the delivery is committed; it comes again to whoever subscribes.
     pub fn turn(&mut self) -> Result<Turn, Error> {
-        self.look_at_waiting()?;
+        let looked = self.look_at_waiting();
+        self.unless_fenced(looked)?;
+        let delivered = self.deliver();
+        Ok(self.unless_fenced(delivered)?.unwrap_or(Turn::Fenced))
+    }
+
+    /// None if another member has a partition of this one: what was at hand comes again there, and the log says so next.
+    fn unless_fenced<T>(&self, done: Result<T, Error>) -> Result<Option<T>, Error> {
+        match done {
+            Err(error) if error.fenced() => {
+                self.worker.metrics.fenced.increment(1);
+                Ok(None)
+            }
+            done => done.map(Some),
+        }
+    }
+
+    fn deliver(&mut self) -> Result<Turn, Error> {
         let worker = self.worker;
         match self.consumer.next(worker.config.idle_wait).map_err(Error::Read)? {
             Delivery::Batch(batch) => self.work(&batch),
@@ -155,22 +172,13 @@ impl<S: MemberStore> Session<'_, S> {
         for partition in partitions {
             let next = self.worker.deps.store.resume(*partition)?;
             match self.consumer.seek(*partition, next) {
-                Err(eventlog::Error::NotAssigned { .. }) => return Ok(self.fenced()),
+                Err(eventlog::Error::NotAssigned { .. }) => continue, // gone again
                 other => other.map_err(Error::Read)?,
             }
             cursors.push(Cursor { partition: *partition, next });
         }
-        match Outputs::begin(&mut *self.consumer).commit(&cursors) {
-            Err(eventlog::Error::NotAssigned { .. }) => return Ok(self.fenced()),
-            other => other.map_err(Error::Write)?,
-        }
+        Outputs::begin(&mut *self.consumer).commit(&cursors).map_err(Error::Write)?;
         Ok(Turn::Worked)
-    }
-
-    /// Another member has the partition.
-    fn fenced(&self) -> Turn {
-        self.worker.metrics.fenced.increment(1);
-        Turn::Fenced
     }
 
     /// The four steps: evidence, decisions, durable outputs, cursor.
@@ -199,10 +207,7 @@ impl<S: MemberStore> Session<'_, S> {
             deps.store.wait(&waiting)?;
             metrics.waiting.increment(waiting.len() as f64);
         }
-        match outputs.commit(&settled.cursors) {
-            Err(eventlog::Error::NotAssigned { .. }) => return Ok(self.fenced()),
-            other => other.map_err(Error::Write)?,
-        }
+        outputs.commit(&settled.cursors).map_err(Error::Write)?;
         deps.store.settle(&settled)?;
         metrics.batch_seconds.record(started.elapsed());
         Ok(Turn::Worked)

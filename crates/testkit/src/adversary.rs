@@ -329,11 +329,21 @@ impl State {
         cursors: &[Cursor],
     ) -> Result<(), Error> {
         let fenced = self.adversity() && self.dice.chance(30);
-        if fenced
-            && let Some(cursor) = cursors.first()
-            && let Some(members) = self.groups.get_mut(&group)
-        {
-            members.seats.insert(cursor.partition.index, Seat::default());
+        if fenced && let Some(members) = self.groups.get_mut(&group) {
+            match cursors.first() {
+                Some(cursor) => {
+                    members.seats.insert(cursor.partition.index, Seat::default());
+                }
+                // Nothing but outputs: all of them are gone with the fenced unit.
+                None => {
+                    let mine = members.indexes(|seat| seat.owner == Some(member) && seat.told);
+                    if let Some(index) = mine.first().copied() {
+                        members.seats.insert(index, Seat::default());
+                        let topic = members.topics.first().copied().unwrap_or(Topic::Touches);
+                        return Err(Error::NotAssigned { topic, index });
+                    }
+                }
+            }
         }
         let members = self.groups.entry(group).or_default();
         let foreign = cursors.iter().find(|cursor| {

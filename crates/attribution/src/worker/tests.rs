@@ -16,7 +16,6 @@ use testkit::{AdversarialLog, CrashPoint, Dice, SteppedClock, Weather};
 use super::{DAY_MS, Deps, GROUP, Session, Turn, Worker};
 use crate::build::{START, World};
 use crate::config::Config;
-use crate::error::Error;
 use crate::random::{as_json, final_world, records, script, unique};
 use crate::store::recent::RECENT_BYTES_MAX;
 use crate::store::{Changes, Each, FjallKv, Kv, MemoryKv, Rows, Settled, State, StoreError, Table};
@@ -91,6 +90,7 @@ fn drain<K: Kv + 'static>(log: &AdversarialLog, world: &World, kv: &Arc<K>, memb
             continue;
         };
         let worker = Worker::new(Config::for_tests(), deps(log, world, &state));
+        let before = log.crashes();
         let mut sessions: Vec<_> = (0..members).map(|_| worker.subscribe().unwrap()).collect();
         let crashed = 'life: loop {
             let mut worked = false;
@@ -98,8 +98,10 @@ fn drain<K: Kv + 'static>(log: &AdversarialLog, world: &World, kv: &Arc<K>, memb
                 match session.turn() {
                     Ok(Turn::Idle) => {}
                     Ok(Turn::Worked | Turn::Fenced) => worked = true,
-                    Err(Error::Store(_) | Error::Read(_) | Error::Write(_)) => break 'life true,
-                    Err(error) => panic!("{error:?}"),
+                    Err(error) => {
+                        assert!(log.crashes() > before, "{error:?}");
+                        break 'life true;
+                    }
                 }
             }
             quiet = if worked { 0 } else { quiet + 1 };
