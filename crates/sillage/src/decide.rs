@@ -3,6 +3,7 @@
 //! The same functions as in the running stages, over everything that is known instead of over what came so far; so the
 //! output is what a node that has read these events would have decided last. The format is in `docs/decide-format.md`.
 
+mod check;
 mod events;
 mod field;
 #[cfg(test)]
@@ -20,12 +21,13 @@ use dedup::member::Reading;
 use dedup::{Members, Rules};
 use event::body::OrderRecord;
 use event::body::decision::Decision;
-use event::{Body, Envelope, Millis, OrderKey, ProgramName};
+use event::{Body, Envelope, Millis, OrderKey};
 
 use crate::catalog_file;
 use crate::cli::DecideArguments;
 use crate::config::Faults;
-use events::{LineFault, Taken, shown};
+use check::Checks;
+use events::Taken;
 
 /// Decides the events of a file and prints one JSON line per order.
 pub(crate) fn run(arguments: &DecideArguments) -> anyhow::Result<()> {
@@ -48,33 +50,34 @@ pub(crate) fn run(arguments: &DecideArguments) -> anyhow::Result<()> {
 /// The decisions about the orders in `events`, sorted by key, under the terms in `catalog`; and what is to be said
 /// about the file.
 fn decide_file(events: &Path, catalog: &Path) -> anyhow::Result<(Vec<Decision>, Vec<String>)> {
+    // Names are those of the whole file; from when on its terms hold is known with the last event.
+    let named = snapshot(catalog, Millis(0));
     let mut known = Known::default();
-    let read = events::read(events, |number, line, envelope| known.take(number, line, envelope))?;
-    let mut faults = read.faults;
-    match snapshot(catalog, known.latest) {
-        Ok(snapshot) => {
-            for (program, (number, line)) in &known.programs {
-                if snapshot.program(program.as_str()).is_none() {
-                    let text = format!("{program:?} is not in {}", catalog.display());
-                    let fault = LineFault::of_field(line, "program", text);
-                    faults.push((*number, shown(events, *number, line, &fault)));
-                }
-            }
-            if faults.is_empty() {
-                let skipped = read.skipped.iter().map(|(kind, count)| {
-                    let kind = kind.as_str();
-                    format!("skipped, since decisions do not read it: {kind}, {count} times")
-                });
-                return Ok((known.decide(&snapshot), skipped.collect()));
-            }
+    let mut checks = Checks::new(named.as_ref().ok());
+    let read = events::read(events, |line, envelope| {
+        if !is_read(&envelope.body) {
+            return Ok(Taken::NotWanted);
         }
-        Err(error) => match error.downcast::<Faults>() {
-            Ok(found) => faults.extend(found.0.into_iter().map(|text| (usize::MAX, text))),
-            Err(error) => return Err(error),
-        },
+        let faults = checks.faults(line, &envelope);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        known.take(envelope);
+        Ok(Taken::Yes)
+    })?;
+    let mut faults = read.faults;
+    match named.and_then(|_| snapshot(catalog, known.latest)) {
+        Ok(snapshot) if faults.is_empty() => {
+            let skipped = read.skipped.iter().map(|(kind, count)| {
+                let kind = kind.as_str();
+                format!("skipped, since decisions do not read it: {kind}, {count} times")
+            });
+            return Ok((known.decide(&snapshot), skipped.collect()));
+        }
+        Ok(_) => {}
+        Err(error) => faults.extend(error.downcast::<Faults>()?.0),
     }
-    faults.sort_by_key(|(number, _)| *number);
-    Err(Faults(faults.into_iter().map(|(_, text)| text).collect()).into())
+    Err(Faults(faults).into())
 }
 
 /// The catalog as if its file had been loaded when the last event came.
@@ -90,21 +93,11 @@ struct Known {
     evidence: Memory,
     /// Reports by the text of their order's key, which is what the output is sorted by.
     orders: BTreeMap<String, (OrderKey, Members)>,
-    /// Where each program is named first.
-    programs: BTreeMap<ProgramName, (usize, String)>,
     latest: Millis,
 }
 
 impl Known {
-    fn take(&mut self, number: usize, line: &str, envelope: Envelope) -> Result<Taken, LineFault> {
-        if !is_read(&envelope.body) {
-            return Ok(Taken::NotWanted);
-        }
-        let Some(program) = envelope.program.clone() else {
-            let text = "is missing: every event of a touch or an order names its program";
-            return Err(LineFault { at: 0, field: "program".to_owned(), text: text.to_owned() });
-        };
-        self.programs.entry(program).or_insert_with(|| (number, line.to_owned()));
+    fn take(&mut self, envelope: Envelope) {
         self.latest = self.latest.max(envelope.received_at);
         if let Some(noted) = noted(&envelope) {
             self.evidence.add(&noted);
@@ -115,7 +108,6 @@ impl Known {
                 .1
                 .insert(row);
         }
-        Ok(Taken::Yes)
     }
 
     /// Decides every order, sorted by the text of its key.

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use event::envelope::{ENVELOPE_BYTES_MAX, EnvelopeFault};
 use event::{Envelope, EventId, EventType};
 
-use super::field::field_at;
+use super::field::{field_at, place_of};
 use crate::config::Faults;
 
 /// Faults listed of one file; the rest is counted.
@@ -24,27 +24,34 @@ pub(super) struct LineFault {
 }
 
 impl LineFault {
-    /// A fault of a named field, placed at the key's first occurrence in the line.
-    pub(super) fn of_field(line: &str, field: &str, text: String) -> Self {
-        let at = line.find(&format!("\"{field}\"")).unwrap_or_default();
-        Self { at, field: field.to_owned(), text }
+    /// A fault of the field with this path, such as `body.items[2].amount`; of one that is missing, at what should hold
+    /// it.
+    pub(super) fn of_field(line: &str, field: &str, text: impl Into<String>) -> Self {
+        let mut place = field;
+        let at = loop {
+            match (place_of(line, place), place.rsplit_once('.')) {
+                (Some(at), _) => break at,
+                (None, Some((around, _))) => place = around,
+                (None, None) => break line.len() - line.trim_start().len(),
+            }
+        };
+        Self { at, field: field.to_owned(), text: text.into() }
     }
 }
 
 /// What a file of events was found to hold.
 #[derive(Debug, Default)]
 pub(super) struct Read {
-    /// Every fault, by the number of its line.
-    pub(super) faults: Vec<(usize, String)>,
+    /// Every fault, in the order of the lines.
+    pub(super) faults: Vec<String>,
     /// Lines whose kind decisions do not read.
     pub(super) skipped: BTreeMap<EventType, u64>,
 }
 
-/// Reads `path` line by line and hands each event to `take` once, however often it is in the file, with the number of
-/// its line and its text.
+/// Reads `path` line by line and hands each event to `take` once, however often it is in the file, with its line.
 pub(super) fn read(
     path: &Path,
-    mut take: impl FnMut(usize, &str, Envelope) -> Result<Taken, LineFault>,
+    mut take: impl FnMut(&str, Envelope) -> Result<Taken, Vec<LineFault>>,
 ) -> anyhow::Result<Read> {
     let file = File::open(path)
         .map_err(|error| Faults::one(format!("{}: cannot read it: {error}", path.display())))?;
@@ -53,39 +60,43 @@ pub(super) fn read(
     let mut found = Read::default();
     let mut more = 0_u64;
     let mut line = Vec::new();
-    let longest = u64::try_from(ENVELOPE_BYTES_MAX + 1)?;
+    let longest = u64::try_from(ENVELOPE_BYTES_MAX + b"\r\n".len())?;
     for number in 1.. {
         line.clear();
         let context = || format!("read line {number} of {}", path.display());
         if file.by_ref().take(longest).read_until(b'\n', &mut line).with_context(context)? == 0 {
             break;
         }
-        let result = if line.len() > ENVELOPE_BYTES_MAX && line.last() != Some(&b'\n') {
-            file.skip_until(b'\n').with_context(context)?;
+        let ended = line.last() == Some(&b'\n');
+        let text = line.trim_ascii_end();
+        let result = if text.len() > ENVELOPE_BYTES_MAX {
+            if !ended {
+                file.skip_until(b'\n').with_context(context)?;
+            }
             let text = format!("the line is longer than {ENVELOPE_BYTES_MAX} bytes");
-            Err(LineFault { at: 0, field: String::new(), text })
+            Err(vec![LineFault { at: 0, field: String::new(), text }])
         } else {
-            one(line.trim_ascii(), number, &mut seen).and_then(|event| {
+            one(text, number, &mut seen).map_err(|fault| vec![fault]).and_then(|event| {
                 let Some((text, envelope)) = event else { return Ok(()) };
                 let kind = envelope.body.event_type();
-                if take(number, text, envelope)? == Taken::NotWanted {
+                if take(text, envelope)? == Taken::NotWanted {
                     *found.skipped.entry(kind).or_default() += 1;
                 }
                 Ok(())
             })
         };
-        match result {
-            Ok(()) => {}
-            Err(fault) if found.faults.len() < FAULTS_MAX => {
-                let text = String::from_utf8_lossy(line.trim_ascii());
-                found.faults.push((number, shown(path, number, &text, &fault)));
+        for fault in result.err().into_iter().flatten() {
+            if found.faults.len() < FAULTS_MAX {
+                let text = String::from_utf8_lossy(text);
+                found.faults.push(shown(path, number, &text, &fault));
+            } else {
+                more += 1;
             }
-            Err(_) => more += 1,
         }
     }
     if more > 0 {
         let text = format!("{}: {more} more faults are not listed", path.display());
-        found.faults.push((usize::MAX, text));
+        found.faults.push(text);
     }
     Ok(found)
 }
@@ -111,9 +122,8 @@ fn one<'a>(
         field: String::new(),
         text: "is not UTF-8".to_owned(),
     })?;
-    if !text.starts_with('{') {
-        let text = "an event is a JSON object in one line".to_owned();
-        return Err(LineFault { at: 0, field: String::new(), text });
+    if !text.trim_start().starts_with('{') {
+        return Err(LineFault::of_field(text, "", "an event is a JSON object in one line"));
     }
     let envelope = Envelope::read(line).map_err(|fault| explained(text, &fault))?;
     let content = event::topic::KeyHash::of(&envelope.to_json()).0;
@@ -158,7 +168,7 @@ fn explained(line: &str, fault: &EnvelopeFault) -> LineFault {
 }
 
 /// `file:line:column: field: what`, with the column in characters.
-pub(super) fn shown(path: &Path, number: usize, line: &str, fault: &LineFault) -> String {
+fn shown(path: &Path, number: usize, line: &str, fault: &LineFault) -> String {
     let column = line.get(..fault.at).map_or(0, |before| before.chars().count()) + 1;
     let field = if fault.field.is_empty() { String::new() } else { format!("{}: ", fault.field) };
     format!("{}:{number}:{column}: {field}{}", path.display(), fault.text)

@@ -111,9 +111,101 @@ fn every_fault_of_a_file_is_listed_and_nothing_is_decided() {
             events.jsonl:7:137: program: a name is 1 to 32 of the characters 0-9 A-Z a-z _ -
             events.jsonl:8:310: body.goal: is missing
             events.jsonl:9:8: id: stands on line 1 with other content; an id names one event
-            events.jsonl:10:117: program: "other" is not in catalog.toml
+            events.jsonl:10:117: program: the catalog has no program "other"
             events.jsonl:11:1: the line is longer than 262144 bytes"#]],
     );
+}
+
+#[test]
+fn what_contradicts_itself_or_the_catalog_is_a_fault_at_its_field() {
+    let claim =
+        r#"{"id":"01a1a1c9-e343-7000-8000-000000000001","link":"nowhere","partner":"nobody"}"#;
+    let clicks = |verdict: &str, claim: &str| {
+        let click = format!(r#"{{"raw":"x","source":"parameter","verdict":"{verdict}"{claim}}}"#);
+        ORDER.replace("\"goal\"", &format!("\"clicks\":[{click}],\"goal\""))
+    };
+    let lines = [
+        ORDER.replace("74920000", "-1"),
+        ORDER.replace(
+            "\"goal\"",
+            "\"items\":[{\"qty\":1,\"amount\":0},{\"qty\":1,\"amount\":-5}],\"goal\"",
+        ),
+        format!("  {}", CLICK.replacen("\"received_at\":", "\"received_at\":1,\"x\":", 1)),
+        CLICK.replace("\"lea\"", "\"leo\"").replace("lea-home", "leo-home"),
+        ORDER.replace("\"goal\":\"sale\"", "\"goal\":\"lead\""),
+        clicks("valid", ""),
+        clicks("bad_mac", &format!(",\"claim\":{claim}")),
+        clicks("valid", &format!(",\"claim\":{claim}")),
+        format!("\t{}", CLICK.replace("\"program\":\"shop\"", "\"program\":\"two\"")),
+        CLICK.replace("\"program\":\"shop\"", "\"program\":\"two\""),
+    ];
+    let distinct: Vec<String> = lines
+        .iter()
+        .enumerate()
+        .map(|(n, line)| line.replacen("\"id\":\"0000e6", &format!("\"id\":\"{n:06x}"), 1))
+        .collect();
+    check_faults(
+        &distinct.join("\n"),
+        CATALOG,
+        expect![[r#"
+        events.jsonl:1:241: body.amount: is negative; what is given back is a return, not a conversion
+        events.jsonl:2:216: body.items[2].amount: is negative; what is given back is a return, not a conversion
+        events.jsonl:3:69: occurred_at: is after received_at: nothing is received before it happens
+        events.jsonl:4:152: body.partner: the catalog has no partner "leo"
+        events.jsonl:4:168: body.link: the catalog has no link "leo-home"
+        events.jsonl:5:177: body.goal: the program has no goal "lead"
+        events.jsonl:6:187: body.clicks[1].claim: is missing: a valid click id stands for its click
+        events.jsonl:7:239: body.clicks[1].claim: stands beside a verdict that is not `valid`
+        events.jsonl:8:307: body.clicks[1].claim.partner: the catalog has no partner "nobody"
+        events.jsonl:8:290: body.clicks[1].claim.link: the catalog has no link "nowhere"
+        events.jsonl:9:118: program: the catalog has no program "two"
+        events.jsonl:10:117: program: the catalog has no program "two""#]],
+    );
+}
+
+#[test]
+fn a_claimed_click_has_the_time_of_its_id_and_any_other_may_have_another() {
+    let order = ORDER.replace(
+        "\"goal\"",
+        r#""clicks":[{"raw":"x","source":"parameter","verdict":"valid","claim":{"id":"01a1a1c9-e343-7000-8000-000000000001","link":"lea-home","partner":"lea"}}],"goal""#,
+    );
+    let click = |occurred_at: i64| {
+        format!(
+            r#"{{"v":1,"id":"01a1a1c9-e343-7000-8000-000000000001","type":"click","occurred_at":{occurred_at},"received_at":1793715725123,"program":"shop","key":"","body":{{"partner":"lea","link":"lea-home","ids":["v:paWlpaWlpaWlpaWl"]}}}}"#
+        )
+    };
+    let (right, wrong) = (click(1_793_715_725_123), click(1_793_715_725_122));
+    decided(&format!("{order}\n{right}"), CATALOG).unwrap();
+    decided(&wrong, CATALOG).unwrap();
+    check_faults(
+        &format!("{order}\n{wrong}"),
+        CATALOG,
+        expect![
+            "events.jsonl:2:67: occurred_at: is not the time in the id, which a click id claims"
+        ],
+    );
+    check_faults(
+        &format!("{wrong}\n{order}"),
+        CATALOG,
+        expect![
+            "events.jsonl:2:246: body.clicks[1].claim.id: holds another time than the event of the click"
+        ],
+    );
+}
+
+#[test]
+fn the_longest_line_may_end_in_any_way_and_one_byte_more_is_too_long() {
+    let padding = |length: usize| {
+        let line = ORDER.replacen("{", "{\"padding\":\"\",", 1);
+        let missing = length - line.len();
+        line.replacen("\"\"", &format!("\"{}\"", "x".repeat(missing)), 1)
+    };
+    let (longest, longer) = (padding(262_144), padding(262_145));
+    for end in ["", "\n", "\r\n"] {
+        decided(&format!("{longest}{end}"), CATALOG).unwrap();
+        let faults = decided(&format!("{longer}{end}{CLICK}"), CATALOG).unwrap_err();
+        assert_eq!(faults, ["events.jsonl:1:1: the line is longer than 262144 bytes"], "{end:?}");
+    }
 }
 
 #[test]
