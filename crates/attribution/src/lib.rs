@@ -20,6 +20,7 @@ pub mod facts;
 mod metrics;
 pub mod money;
 pub mod noted;
+pub mod rebuild;
 pub mod render;
 pub mod store;
 pub mod view;
@@ -31,9 +32,10 @@ pub use error::{Error, ErrorKind};
 pub use evidence::{Evidence, KnownTouch, Scope};
 pub use metrics::METRICS;
 pub use noted::noted;
+pub use rebuild::Rebuilt;
 pub use render::{English, Reader, render};
 pub use store::{FjallKv, State};
-pub use view::View;
+pub use view::{Found, View};
 pub use worker::{Deps, GROUP, Worker};
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ impl<K: Kv> View<K> {
     }
 
     /// The decisions about all orders with one of these references: of one program or of all, of one goal or of all,
-    /// real, test or both.
+    /// real, test or both. None while no state is open.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -74,12 +74,13 @@ impl<K: Kv> View<K> {
         &self,
         (program, goal, test): (Option<&ProgramName>, Option<&GoalName>, Option<bool>),
         references: &[OrderRef],
-    ) -> Result<Vec<Decision>, Error> {
+    ) -> Result<Option<Found>, Error> {
+        let Some(state) = self.state.load_full() else { return Ok(None) };
         let catalog = self.catalog.snapshot();
-        let mut found = Vec::new();
+        let mut found = Found::default();
         for of in catalog.programs().filter(|of| program.is_none_or(|name| name == of.name())) {
-            for name in of.body().goals.keys().filter(|name| goal.is_none_or(|goal| goal == *name))
-            {
+            let goals = state.goals(of.name())?.into_iter();
+            for name in goals.filter(|name| goal.is_none_or(|goal| goal == name)) {
                 for test in [false, true].into_iter().filter(|t| test.is_none_or(|test| test == *t))
                 {
                     for reference in references {
@@ -89,11 +90,24 @@ impl<K: Kv> View<K> {
                             test,
                             reference: reference.clone(),
                         };
-                        found.extend(self.decision(&key)?);
+                        match self.decision(&key)? {
+                            Some(decision) => found.decisions.push(decision),
+                            None if state.emitted(&key)?.is_some() => found.earlier.push(key),
+                            None => {}
+                        }
                     }
                 }
             }
         }
-        Ok(found)
+        Ok(Some(found))
     }
+}
+
+/// What is known of the orders that somebody looks for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// Decisions on everything known now.
+    pub decisions: Vec<Decision>,
+    /// Orders that were decided and are too old to be decided again: the topic has their last decision.
+    pub earlier: Vec<OrderKey>,
 }

@@ -13,7 +13,7 @@ use catalog::Snapshot;
 use event::body::{Decision, OrderRecord};
 use event::time::DAY_MS;
 use event::{Clock, Millis, OrderKey, Topic};
-use eventlog::{Backend, Batch, Consumer, Delivery, Group};
+use eventlog::{Backend, Batch, Consumer, Delivery, Group, Record};
 
 use crate::config::Config;
 use crate::decide::{HORIZON_MS, closes_at, decide};
@@ -95,6 +95,10 @@ impl<K: Kv> Worker<K> {
     #[must_use]
     pub fn new(config: Config, deps: Deps<K>) -> Self {
         Self { config, deps, metrics: Metrics::new() }
+    }
+
+    pub(crate) fn state(&self) -> &State<K> {
+        &self.deps.state
     }
 
     /// Works until `stop` is set; finishes the batch at hand first. Begins anew when the log fails for a while.
@@ -422,6 +426,14 @@ impl<K: Kv> Desk<'_, K> {
             last = Some(partner);
             known
         })
+    }
+}
+
+/// What a record adds to what is known, if it can be read.
+pub(crate) fn known(record: &Record) -> Option<Noted> {
+    match reading::read(record) {
+        Read::Noted(noted) => Some(noted),
+        Read::Skipped | Read::Unreadable(_) => None,
     }
 }
 

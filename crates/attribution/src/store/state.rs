@@ -1,14 +1,14 @@
 //! The state of attribution over any backend: evidence, orders, and which orders an event bears on.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use event::body::OrderRecord;
 use event::body::decision::Dimensions;
 use event::hash::ContentHash;
-use event::{EventId, IdentityId, Millis, OrderKey, ProgramName};
+use event::{EventId, GoalName, IdentityId, Millis, OrderKey, ProgramName};
 use eventlog::{Offset, Partition};
 use foldhash::fast::RandomState;
 
@@ -390,6 +390,30 @@ impl<K: Kv> State<K> {
     pub fn emitted(&self, order: &OrderKey) -> Result<Option<ContentHash>, StoreError> {
         let row = self.kv.get(Table::Emitted, order.to_string().as_bytes())?;
         row.map(|row| row.try_into().map(ContentHash).map_err(|_| damaged())).transpose()
+    }
+
+    /// The goals of all orders of a program that are or were known, also those that the catalog no longer lists.
+    ///
+    /// # Errors
+    /// The backend cannot be read.
+    pub fn goals(&self, program: &ProgramName) -> Result<BTreeSet<GoalName>, StoreError> {
+        let prefix = format!("{program}/");
+        let mut goals = BTreeSet::new();
+        for table in [Table::Orders, Table::Emitted] {
+            let mut from = prefix.clone();
+            loop {
+                let mut next = None;
+                self.kv.scan(table, prefix.as_bytes(), from.as_bytes(), &mut |key, _| {
+                    next = Some(order_key(key)?.goal);
+                    Ok(false)
+                })?;
+                let Some(goal) = next else { break };
+                // Behind all keys of this goal: `0` follows `/`.
+                from = format!("{prefix}{goal}0");
+                goals.insert(goal);
+            }
+        }
+        Ok(goals)
     }
 
     /// Registers an order under ids that it reaches by merges, so that what happens to them finds it. Says whether one

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use event::body::OrderRecord;
 use event::body::decision::Decision;
 use event::envelope::CODEC_JSON;
+use event::order::OrderRef;
 use event::topic::KeyHash;
 use event::{Body, Envelope, EventId, Millis, Topic};
 use eventlog::{Backend, Partition, Record};
@@ -19,7 +20,7 @@ use crate::config::Config;
 use crate::random::{as_json, final_world, records, script, unique};
 use crate::store::recent::RECENT_BYTES_MAX;
 use crate::store::{Changes, Each, FjallKv, Kv, MemoryKv, Rows, Settled, State, StoreError, Table};
-use crate::view::View;
+use crate::view::{Found, View};
 
 /// A backend that passes the crash point behind each write.
 struct Crashing<K> {
@@ -394,6 +395,34 @@ fn two_workers_side_by_side_that_defer_lose_no_decision() {
     }
 }
 
+fn found<K: Kv>(view: &View<K>, order: &str) -> Found {
+    let references = [OrderRef::Order(order.into())];
+    view.find((None, None, None), &references).unwrap().unwrap()
+}
+
+#[test]
+fn an_order_is_found_under_a_goal_that_the_catalog_does_not_list_and_an_unknown_one_is_not() {
+    let world = World::read("order @1d");
+    let log = AdversarialLog::new(Weather::fair(1));
+    let state = Arc::new(State::open(MemoryKv::default()).unwrap());
+    let deps = deps(&log, &world, &state);
+    let view = View::new(Arc::clone(&deps.catalog), Arc::clone(&deps.clock));
+    let references = [OrderRef::Order("O".into())];
+    assert_eq!(view.find((None, None, None), &references).unwrap(), None, "no state is open");
+    view.open(Arc::clone(&state));
+    let worker = Worker::new(Config::for_tests(), deps);
+    let mut session = worker.subscribe().unwrap();
+    for goal in ["gone", "sale", "sale-2"] {
+        let mut record = world.orders[0].clone();
+        record.order.goal = goal.parse().unwrap();
+        fill(&log, &[(Topic::Unique, unique(record))]);
+    }
+    turn_often(&mut session);
+    let goals: Vec<_> = found(&view, "O").decisions.into_iter().map(|d| d.order.goal).collect();
+    assert_eq!(goals, ["gone", "sale", "sale-2"].map(|goal| goal.parse().unwrap()));
+    assert_eq!(found(&view, "P"), Found::default());
+}
+
 /// The record of `order` as a report more would make it.
 fn with_a_further_report(order: &OrderRecord) -> (Topic, Envelope) {
     let record = OrderRecord { members: order.members + 1, ..order.clone() };
@@ -429,6 +458,9 @@ fn an_order_is_decided_again_while_its_touches_are_kept_and_keeps_its_decision_a
         assert_eq!(state.deferred(None, 1).unwrap(), []);
         let seen = view.decision(&world.orders[0].order).unwrap();
         assert_eq!(seen.is_some(), versions == 2, "after {days} days");
+        let found = found(&view, "O");
+        let (decided, earlier) = (found.decisions.len(), found.earlier.len());
+        assert_eq!((decided, earlier), if versions == 2 { (1, 0) } else { (0, 1) });
         // One that was never decided is decided, however late it comes.
         fill(&log, &[(Topic::Unique, unique(World::read("order @1d id=NEW").orders[0].clone()))]);
         turn_often(&mut session);

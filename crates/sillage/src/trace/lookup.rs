@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use attribution::{FjallKv, View};
+use attribution::{FjallKv, Found, View};
 use event::body::decision::Decision;
 use event::order::{OrderRef, normalized};
 use event::topic::KeyHash;
@@ -85,25 +85,35 @@ impl Wanted {
     }
 }
 
-/// The decisions of a running node: from the state of its attribution, else (too old to be kept there, or an edge
-/// without consumers) from the topic.
+/// The decisions of a running node: from the state of its attribution, and from the topic for orders that were decided
+/// too long ago for it. Without a state (an edge without consumers, or a stage that failed) from the topic alone.
 pub(crate) fn find(
     view: Option<&View<FjallKv>>,
     reader: &LogReader,
     wanted: &Wanted,
 ) -> anyhow::Result<Vec<Decision>> {
-    if let Some(view) = view {
-        let filter = (wanted.program.as_ref(), wanted.goal.as_ref(), wanted.test);
-        let found = view.find(filter, &wanted.references)?;
-        if !found.is_empty() {
-            return Ok(found);
-        }
+    let filter = (wanted.program.as_ref(), wanted.goal.as_ref(), wanted.test);
+    let found = view.map(|view| view.find(filter, &wanted.references)).transpose()?;
+    let Some(Found { mut decisions, earlier }) = found.flatten() else {
+        return in_topic(reader, wanted);
+    };
+    // An order that nobody knows costs no look at the topic.
+    if !earlier.is_empty() {
+        decisions.extend(last_decisions(reader, wanted, |key| earlier.contains(key))?);
     }
-    in_topic(reader, wanted)
+    Ok(decisions)
 }
 
 /// The last decision of each order that `wanted` can mean, read from the topic.
 pub(crate) fn in_topic(reader: &LogReader, wanted: &Wanted) -> anyhow::Result<Vec<Decision>> {
+    last_decisions(reader, wanted, |key| wanted.means(key))
+}
+
+fn last_decisions(
+    reader: &LogReader,
+    wanted: &Wanted,
+    means: impl Fn(&OrderKey) -> bool,
+) -> anyhow::Result<Vec<Decision>> {
     let hashes = wanted.hashes();
     let mut last: BTreeMap<OrderKey, Decision> = BTreeMap::new();
     for batch in reader.scan(Topic::Attributed, 0) {
@@ -112,7 +122,7 @@ pub(crate) fn in_topic(reader: &LogReader, wanted: &Wanted) -> anyhow::Result<Ve
             let envelope = Envelope::read(&record.payload)
                 .with_context(|| format!("read record {} of conversions.attributed", record.id))?;
             let Body::Decision(decision) = envelope.body else { continue };
-            if !wanted.means(&decision.order) {
+            if !means(&decision.order) {
                 continue;
             }
             let rank = |decision: &Decision| (decision.version, decision.inputs_hash);
