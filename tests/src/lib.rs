@@ -20,6 +20,7 @@
 pub mod browser;
 pub mod http;
 pub mod load;
+pub mod proxy;
 pub mod server;
 pub mod shop;
 

@@ -27,6 +27,10 @@ pub struct Edge {
     pub address: SocketAddr,
     /// Host name under which browsers know it.
     pub host: String,
+    /// Port under which browsers know it.
+    pub port: u16,
+    /// Path of a proxy on that host, such as `/sl`; empty without one.
+    pub path: String,
     /// The shop's program.
     pub program: String,
     /// The program's token.
@@ -34,10 +38,10 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Origin as browsers see it.
+    /// Address as browsers see it, without slash at the end.
     #[must_use]
-    pub fn origin(&self) -> String {
-        format!("http://{}:{}", self.host, self.address.port())
+    pub fn base(&self) -> String {
+        format!("http://{}:{}{}", self.host, self.port, self.path)
     }
 
     /// Reports a conversion as the shop's server does.
@@ -49,7 +53,7 @@ impl Edge {
         }
         let bearer = format!("Bearer {}", self.token);
         let headers = [("Authorization", &*bearer), ("Content-Type", "application/json")];
-        let host = format!("{}:{}", self.host, self.address.port());
+        let host = format!("{}:{}", self.host, self.port);
         let body = body.to_string();
         http::call(self.address, "POST", &host, "/v1/conversions", &headers, body.as_bytes())
             .expect("the shop's server reaches the edge")
@@ -71,6 +75,8 @@ pub struct Visit {
 #[derive(Debug)]
 pub struct Shop {
     address: SocketAddr,
+    /// Port under which browsers know the shop.
+    port: u16,
     state: Arc<State>,
     server: Option<JoinHandle<()>>,
 }
@@ -106,7 +112,18 @@ impl Shop {
                 });
             }
         });
-        Self { address, state, server: Some(server) }
+        Self { address, port: address.port(), state, server: Some(server) }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Browsers reach it by this port, where a proxy listens.
+    pub fn stand_behind(&mut self, port: u16) {
+        self.port = port;
     }
 
     /// Names the edge that pages and server talk to.
@@ -117,7 +134,7 @@ impl Shop {
     /// Origin of the shop.
     #[must_use]
     pub fn origin(&self) -> String {
-        format!("http://{SHOP}:{}", self.address.port())
+        format!("http://{SHOP}:{}", self.port)
     }
 
     /// The blog's page with this link and its query; `mode=prefetch` has the browser fetch the link ahead,
@@ -128,7 +145,8 @@ impl Shop {
         format!("http://{BLOG}:{}/?{}", self.address.port(), query(&all))
     }
 
-    /// The shop's order page: `id`, and `by`, a list of `pixel`, `tag`, `server`; `consent` is passed on.
+    /// The shop's order page: `id`, and `by`, a list of `pixel`, `tag`, `server`; `consent` is passed on, `hand_on` gives the
+    /// session's click id to the page, `forget` keeps it from the server, `by_cookie` takes the edge's cookie instead.
     #[must_use]
     pub fn order(&self, id: &str, by: &str, parameters: &[(&str, &str)]) -> String {
         let all = [&[("id", id), ("by", by)], parameters].concat();
@@ -178,7 +196,7 @@ impl State {
                 found.map(|(_, value)| &**value).unwrap_or_default()
             };
             let (kind, cookie, body) = self.answer(&target, header);
-            let edge = lock(&self.edge).as_ref().map(Edge::origin).unwrap_or_default();
+            let edge = lock(&self.edge).as_ref().map(|edge| edge.base() + "/").unwrap_or_default();
             let cookie =
                 cookie.map_or_else(String::new, |cookie| format!("Set-Cookie: {cookie}\r\n"));
             // The blog has no policy: Chromium holds a prefetch and its redirects against it.
@@ -230,7 +248,16 @@ impl State {
         }
         let click_id = lock(&self.sessions).get(&session).cloned().flatten();
         let body = match path {
-            "/order" => self.order_page(&edge, target, click_id.as_deref()),
+            "/order" => {
+                // A shop without a session reads the edge's cookie, which is of its own domain then.
+                let name = format!("__Secure-sl_c_{}=", edge.program);
+                let cookie = header("cookie").split("; ").find_map(|pair| pair.strip_prefix(&name));
+                let click_id = match field(target, "by_cookie") {
+                    Some(_) => cookie.map(str::to_owned),
+                    None => click_id,
+                };
+                self.order_page(&edge, target, click_id.as_deref())
+            }
             _ => landing_page(&edge),
         };
         ("text/html", cookie, body)
@@ -276,7 +303,7 @@ impl State {
             fields.map(|(name, value)| (&**name, value.as_str().unwrap_or_default())).collect();
         let pixel = match by.contains("pixel") {
             true => {
-                let source = format!("{}/p/{}.gif?{}", edge.origin(), edge.program, query(&fields));
+                let source = format!("{}/p/{}.gif?{}", edge.base(), edge.program, query(&fields));
                 format!("<img id=\"pixel\" src=\"{}\">", source.replace('&', "&amp;"))
             }
             false => String::new(),
@@ -296,7 +323,7 @@ fn blog_page(edge: &Edge, target: &str) -> String {
         .split('&')
         .filter(|pair| !pair.starts_with("link=") && !pair.starts_with("mode="))
         .collect();
-    let address = format!("{}/c/{link}?{}", edge.origin(), rest.join("&"));
+    let address = format!("{}/c/{link}?{}", edge.base(), rest.join("&"));
     let address = address.trim_end_matches('?').replace('&', "&amp;");
     let ahead = match field(target, "mode").as_deref() {
         Some("prefetch") => format!("<link rel=\"prefetch\" href=\"{address}\">"),
@@ -316,7 +343,7 @@ fn landing_page(edge: &Edge) -> String {
 
 fn scripts(edge: &Edge) -> String {
     // The early object, then the tag, as a tag manager injects it.
-    let tag = format!("{}/t/{}.js", edge.origin(), edge.program);
+    let tag = format!("{}/t/{}.js", edge.base(), edge.program);
     format!("<script src=\"/shop.js\" data-tag=\"{tag}\"></script>")
 }
 

@@ -88,7 +88,10 @@
     conversion: async function (order) {
       order.client_event_id = order.client_event_id || random();
       var body = form(Object.assign({ program: program, click_id: click, consent: consent }, order));
-      if (leaving) return navigator.sendBeacon(base + "/v1/conversions", body) ? {} : image(body);
+      if (leaving) {
+        var sent = navigator.sendBeacon && navigator.sendBeacon(base + "/v1/conversions", body);
+        return sent ? {} : image(body);
+      }
       return post("/v1/conversions", body).catch(function () { return image(body); });
     },
     push: function (call) { return sillage[call[0]](call[1]); }

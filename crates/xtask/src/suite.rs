@@ -15,12 +15,13 @@ struct Part {
     why: &'static str,
 }
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     Part {
         names: &["chromium", "chromium-browser", "google-chrome"],
         package: "chromium",
         why: "cookies, consent and the tag in a real browser",
     },
+    Part { names: &["nginx"], package: "nginx-light", why: "stands in front of shop and edge" },
     Part { names: &["chromedriver"], package: "chromium-driver", why: "drives the browser" },
     Part { names: &["python3"], package: "python3", why: "the acknowledgement checker" },
     Part { names: &["node"], package: "nodejs", why: "the tag's unit tests" },

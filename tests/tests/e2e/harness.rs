@@ -11,7 +11,8 @@ fn names_under_localhost_are_sites_of_their_own_and_keep_secure_cookies() {
     let shop = Shop::start();
     let address = ([127, 0, 0, 1], 1).into();
     let host = "edge.localhost".to_owned();
-    shop.open(Edge { address, host, program: "shop".to_owned(), token: String::new() });
+    let (port, program) = (1, "shop".to_owned());
+    shop.open(Edge { address, host, port, path: String::new(), program, token: String::new() });
     browser.open(&shop.origin());
     assert_eq!(browser.run("return window.isSecureContext"), true);
     let cookies = browser.cookies();

@@ -8,8 +8,10 @@
 )]
 
 mod consent;
+mod fallback;
 mod harness;
 mod journey;
 mod matrix;
+mod setups;
 mod site;
 mod unseen;

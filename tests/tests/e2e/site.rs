@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use tests::WAIT_MAX;
 use tests::http::{Reply, query};
+use tests::proxy::Proxy;
 use tests::server::{Server, Setup};
 use tests::shop::{Edge, SHOP, Shop};
+use tests::{WAIT_MAX, free_port};
 
 /// The edge under the shop's own site: its cookies reach it from the shop's pages.
 pub(crate) const FIRST_PARTY: &str = "t.shop.localhost";
@@ -99,19 +100,49 @@ pub(crate) struct Site {
     pub(crate) server: Server,
     pub(crate) shop: Shop,
     host: String,
+    port: u16,
+    path: String,
+    _proxy: Option<Proxy>,
+}
+
+/// How the edge stands beside the shop.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Standing<'a> {
+    /// Keys of the programs' `cookie`.
+    pub(crate) cookie: &'a str,
+    /// Path of a proxy on the shop's own host, and its part of nginx's configuration, where the edge listens on
+    /// `127.0.0.1:8080`; none: browsers reach the edge itself.
+    pub(crate) proxy: Option<(&'a str, &'a str)>,
 }
 
 impl Site {
     /// A site whose pages know the edge by this host name.
     pub(crate) fn open(host: &str) -> Self {
-        let shop = Shop::start();
-        let catalog = catalog(&shop.origin());
-        let edge =
-            format!("hosts = [\"{FIRST_PARTY}\", \"{THIRD_PARTY}\"]\npublic_scheme = \"http\"\n");
+        Self::stand(host, Standing::default()).expect("a site without proxy")
+    }
+
+    /// A site whose edge stands so. None where a part is not installed.
+    pub(crate) fn stand(host: &str, standing: Standing<'_>) -> Option<Self> {
+        let mut shop = Shop::start();
+        let proxy = standing.proxy.map(|(path, locations)| (free_port(), path, locations));
+        let mut edge = format!(
+            "hosts = [\"{FIRST_PARTY}\", \"{THIRD_PARTY}\", \"{SHOP}\"]\npublic_scheme = \"http\"\n"
+        );
+        if let Some((port, ..)) = proxy {
+            shop.stand_behind(port);
+            edge += &format!("public_port = {port}\ntrusted_proxies = [\"127.0.0.1/32\"]\n");
+        }
+        let catalog = catalog(&shop.origin(), standing.cookie);
         let server = Server::start(Setup { catalog, edge, ..Setup::default() });
-        let site = Self { server, shop, host: host.to_owned() };
+        let (mut port, mut path, mut running) = (server.public().port(), String::new(), None);
+        if let Some((proxy_port, proxy_path, locations)) = proxy {
+            let locations = locations.replace("127.0.0.1:8080", &server.public().to_string());
+            running = Some(Proxy::start(proxy_port, &locations, shop.address())?);
+            (port, path) = (proxy_port, proxy_path.to_owned());
+        }
+        let site = Self { server, shop, host: host.to_owned(), port, path, _proxy: running };
         site.shop.open(site.edge("shop"));
-        site
+        Some(site)
     }
 
     /// The edge as the server of this program's shop knows it.
@@ -119,6 +150,8 @@ impl Site {
         Edge {
             address: self.server.public(),
             host: self.host.clone(),
+            port: self.port,
+            path: self.path.clone(),
             program: program.to_owned(),
             token: token(program),
         }
@@ -223,14 +256,21 @@ fn token(program: &str) -> String {
     format!("{program}-token")
 }
 
-fn catalog(origin: &str) -> String {
+fn catalog(origin: &str, cookie: &str) -> String {
     let mut text = String::new();
-    for (name, page, consent) in PROGRAMS {
+    for (name, page, more) in PROGRAMS {
+        let more = match cookie {
+            "" => more.to_owned(),
+            cookie => format!(
+                "{}\ncookie = {{ {cookie} }}",
+                more.split("cookie =").next().unwrap_or_default()
+            ),
+        };
         let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(token(name)));
         text += &format!(
             "[program.{name}]\ntitle = \"{name}\"\nhome = \"{origin}/\"\nsites = [\"{origin}\"]\n\
              time_zone = \"Europe/Paris\"\ncurrency = \"EUR\"\nreports = {{ page = \"{page}\", token_sha256 = [\"{hash}\"] }}\n\
-             {consent}\n\n\
+             {more}\n\n\
              [link.{name}-review]\nprogram = \"{name}\"\npartner = \"blog\"\ndestination = \"{origin}/\"\n\n"
         );
     }
