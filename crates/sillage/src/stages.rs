@@ -104,7 +104,8 @@ impl Stages {
         Self { stop: Arc::default(), threads: Vec::new(), view: None }
     }
 
-    /// Opens the state of every stage and starts them.
+    /// Starts every stage. Each opens its state in its own thread: that takes longer the more there is, and no redirect
+    /// waits for it.
     pub(crate) fn start(base: &Base) -> anyhow::Result<Self> {
         let mut stages = Self::none();
         let on = base.clone();
@@ -135,10 +136,9 @@ impl Stages {
         name: &'static str,
         open: impl Fn() -> anyhow::Result<Run> + Send + 'static,
     ) -> anyhow::Result<()> {
-        let first = open()?;
         let stop = Arc::clone(&self.stop);
         let running = RUNNING.gauge_of(&[name]);
-        let run = move || keep_running(name, &stop, &running, first, open);
+        let run = move || keep_running(name, &stop, &running, open);
         self.threads.push(task::thread(name, run)?);
         Ok(())
     }
@@ -158,16 +158,14 @@ fn keep_running(
     name: &'static str,
     stop: &AtomicBool,
     running: &Gauge,
-    first: Run,
     open: impl Fn() -> anyhow::Result<Run>,
 ) {
-    let mut opened = Ok(first);
-    loop {
+    while !stop.load(Ordering::Acquire) {
         let run = |run: Run| {
             running.set(1.0);
             run(stop)
         };
-        if let Err(error) = opened.and_then(run) {
+        if let Err(error) = open().and_then(run) {
             running.set(0.0);
             tracing::error!(
                 stage = name,
@@ -177,9 +175,5 @@ fn keep_running(
             );
             std::thread::park_timeout(RETRY_AFTER);
         }
-        if stop.load(Ordering::Acquire) {
-            return;
-        }
-        opened = open();
     }
 }
