@@ -114,7 +114,7 @@ impl Reaches {
 
     /// As a trace lists it.
     #[must_use]
-    pub fn to_vec(self) -> Vec<Reach> {
+    pub fn list(self) -> event::body::decision::Reaches {
         [
             (self.click_id, Reach::ClickId),
             (self.exempt_click_id, Reach::ExemptClickId),

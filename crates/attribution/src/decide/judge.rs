@@ -50,15 +50,14 @@ pub(super) fn judge(
         step(&mut table, number);
     }
 
-    let weights: Vec<u64> = table.rows.iter().map(|row| row.weight).collect();
+    let credited: Vec<&Row<'_>> = table.rows.iter().filter(|row| row.weight > 0).collect();
+    let weights: Vec<u64> = credited.iter().map(|row| row.weight).collect();
     let weight_sum = weights.iter().fold(0, |sum: u64, w| sum.saturating_add(*w));
     let amounts = money::split(order.amount, &weights);
-    let credits: Vec<Credit> = table
-        .rows
+    let credits: Vec<Credit> = credited
         .iter()
         .zip(amounts)
         .rev()
-        .filter(|(row, _)| row.weight > 0)
         .map(|(row, amount)| {
             row.credit(amount, weight_sum, dimensions(row.input.id).unwrap_or_default())
         })
@@ -252,7 +251,7 @@ impl<'a> Row<'a> {
             flags: input.flags.to_vec(),
             judged: input.judged.clone(),
             reports: input.reports,
-            reached_by: reaches.to_vec(),
+            reached_by: reaches.list(),
             window,
             verdict,
             code: verdict.code(),

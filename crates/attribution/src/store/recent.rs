@@ -171,13 +171,15 @@ impl<'a> Entry<'a> {
 /// Touches of one person in one epoch as they are found, in whatever order and how often.
 pub(super) struct Gathered {
     reached: Vec<Reached>,
+    /// How many of them, the first, came lately.
+    recent: usize,
     /// At how many they are looked at next.
     look_at: usize,
 }
 
 impl Gathered {
     pub(super) const fn new() -> Self {
-        Self { reached: Vec::new(), look_at: 4 * TOUCHES_PER_EPOCH_MAX }
+        Self { reached: Vec::new(), recent: 0, look_at: 4 * TOUCHES_PER_EPOCH_MAX }
     }
 
     /// Adds what a row of the person holds; says whether there may be more of interest.
@@ -211,8 +213,12 @@ impl Gathered {
         let key = |one: &Reached| {
             (one.touch.occurred_at, one.touch.id, one.landing.as_ref().map(|stamp| stamp.id))
         };
-        self.reached.sort_unstable_by_key(key);
-        self.reached.dedup_by_key(|one| key(one));
+        // Most of the time this is their order already.
+        self.reached.rotate_left(std::mem::take(&mut self.recent));
+        if !self.reached.is_sorted_by(|a, b| key(a) < key(b)) {
+            self.reached.sort_unstable_by_key(key);
+            self.reached.dedup_by_key(|one| key(one));
+        }
         let touches = self.reached.chunk_by(|a, b| {
             (a.touch.occurred_at, a.touch.id) == (b.touch.occurred_at, b.touch.id)
         });
@@ -326,6 +332,8 @@ impl Recent {
                 return Ok(false);
             }
         }
+        out.reached.reverse();
+        out.recent = out.reached.len();
         Ok(true)
     }
 

@@ -85,7 +85,7 @@ fn write_candidate(candidate: &Candidate, out: &mut Vec<u8>) -> Result<(), serde
     if candidate.reports > 0 {
         number(out, b",\"reports\":", i64::from(candidate.reports));
     }
-    if candidate.reached_by != [Reach::SharedId] {
+    if *candidate.reached_by != [Reach::SharedId] {
         words(
             out,
             b",\"reached_by\":",

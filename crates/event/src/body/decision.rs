@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::body::record::MemberSummary;
 use crate::body::touch::{DeviceClass, SubIds, TouchKind};
@@ -293,7 +294,7 @@ pub struct Candidate {
     pub reports: u32,
     /// What connects it with the order, sorted.
     #[serde(default = "shared_id", skip_serializing_if = "is_shared_id")]
-    pub reached_by: Vec<Reach>,
+    pub reached_by: Reaches,
     /// The window of its kind as promised at the touch: its place in [`Trace::windows`].
     pub window: u16,
     /// What became of it.
@@ -327,12 +328,12 @@ fn is_granted(consent: &Consent) -> bool {
     *consent == Consent::Granted
 }
 
-fn shared_id() -> Vec<Reach> {
-    vec![Reach::SharedId]
+fn shared_id() -> Reaches {
+    Reaches::from_slice(&[Reach::SharedId])
 }
 
-fn is_shared_id(reached_by: &[Reach]) -> bool {
-    reached_by == [Reach::SharedId]
+fn is_shared_id(reached_by: &Reaches) -> bool {
+    **reached_by == [Reach::SharedId]
 }
 
 impl Decision {
@@ -362,6 +363,9 @@ pub struct Judged {
     /// Its reason.
     pub reason: String,
 }
+
+/// What connects a touch with an order: seldom more than one of them, never more than four.
+pub type Reaches = SmallVec<[Reach; 4]>;
 
 /// What connects a touch with an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -213,7 +213,7 @@ fn decision() -> Decision {
                 flags: vec![Flag::QueryRepaired],
                 judged: Some(Judged { count: 1, first: id(2), reason: "review".into() }),
                 reports: 1,
-                reached_by: vec![Reach::ClickId, Reach::SharedId],
+                reached_by: [Reach::ClickId, Reach::SharedId].into_iter().collect(),
                 window: 0,
                 verdict: Verdict::Credited,
                 code: Code::Ok,
