@@ -56,10 +56,8 @@ impl<K: Kv> Worker<K> {
 }
 
 fn emitted(record: &Record) -> Option<Decision> {
-    match Envelope::read(&record.payload).ok()?.body {
-        Body::Decision(decision) => Some(*decision),
-        _ => None,
-    }
+    let Body::Decision(decision) = Envelope::read(&record.payload).ok()?.body else { return None };
+    Some(*decision)
 }
 
 /// Hands out a topic from its start to its end. By a reader, since a group that reads once would hold the topic's

@@ -142,18 +142,13 @@ pub(super) fn read(record: &Record) -> Read {
 
 /// None for what is no touch or does not read as one; then the long way says what it is.
 fn touch(record: &Record) -> Option<Noted> {
-    let kind = match EventType::from_number(record.kind)? {
-        EventType::Click => TouchKind::Click,
-        EventType::Impression => TouchKind::Impression,
-        _ => return None,
-    };
+    const KINDS: [(EventType, TouchKind); 2] =
+        [(EventType::Click, TouchKind::Click), (EventType::Impression, TouchKind::Impression)];
+    let told = |(event_type, _): &(EventType, TouchKind)| event_type.number() == record.kind;
+    let (event_type, kind) = KINDS.into_iter().find(told)?;
     let text = std::str::from_utf8(&record.payload).ok()?;
     let envelope: TouchEnvelope<'_> = serde_json::from_str(text).ok()?;
-    let word = match kind {
-        TouchKind::Click => EventType::Click.as_str(),
-        TouchKind::Impression => EventType::Impression.as_str(),
-    };
-    if envelope.v != VERSION || envelope.event_type != word {
+    if envelope.v != VERSION || envelope.event_type != event_type.as_str() {
         return None;
     }
     let TouchEnvelope { id, occurred_at, received_at, program, test, body, .. } = envelope;

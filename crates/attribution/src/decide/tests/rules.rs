@@ -392,3 +392,15 @@ fn a_channel_that_the_program_does_not_map_is_noted() {
         assert!(decision.winner.is_some(), "{channel}");
     }
 }
+
+#[test]
+fn whether_a_partner_is_active_is_part_of_what_was_read() {
+    let decided = |state: &str| {
+        let world = World::read(&format!("state A \"{state}\"; click A @0d; order @1d"));
+        world.decisions().remove(0)
+    };
+    let (approved, suspended) = (decided("approved"), decided("suspended"));
+    assert_eq!(approved.version, suspended.version);
+    assert_ne!(approved.inputs_hash, suspended.inputs_hash);
+    assert_eq!(approved.inputs_hash, decided("approved").inputs_hash);
+}
