@@ -49,7 +49,7 @@ struct Gathering<'a, E> {
     to: Millis,
     /// Touches found, at last each once and in total order.
     found: Vec<Found>,
-    /// What was said about touches, as far as it was asked for.
+    /// What was said about the touches that landing reports tell of.
     facts: HashMap<EventId, Vec<Fact>, RandomState>,
     /// Of each touch found: its id, the components it is reached from, and the count of known events about it.
     units: Vec<(EventId, Components, u64)>,
@@ -226,22 +226,17 @@ impl<E: Evidence> Gathering<'_, E> {
         Ok(())
     }
 
-    /// What was said about a touch, by event id.
-    fn facts(&mut self, touch: EventId) -> Result<&[Fact], E::Error> {
-        match self.facts.entry(touch) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
+    /// Whether a touch is reached by the ids that this landing report told.
+    fn reaches(&mut self, touch: EventId, landing: &Stamp) -> Result<bool, E::Error> {
+        let facts = match self.facts.entry(touch) {
+            Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 let mut facts = Vec::new();
                 self.known.facts(&self.scope.program, touch, &mut facts)?;
-                Ok(place.insert(facts))
+                place.insert(facts)
             }
-        }
-    }
-
-    /// Whether a touch is reached by the ids that this landing report told.
-    fn reaches(&mut self, touch: EventId, landing: &Stamp) -> Result<bool, E::Error> {
-        let facts = self.facts(touch)?.iter();
-        let landings = facts.filter(|fact| matches!(fact.kind, FactKind::Landing(_)));
+        };
+        let landings = facts.iter().filter(|fact| matches!(fact.kind, FactKind::Landing(_)));
         Ok(landings.take(LANDINGS_PER_TOUCH_MAX).any(|fact| fact.stamp.id == landing.id))
     }
 
@@ -321,10 +316,17 @@ impl<E: Evidence> Gathering<'_, E> {
 
     fn candidates(&mut self) -> Result<Vec<Input>, E::Error> {
         let mut inputs = Vec::with_capacity(self.found.len());
+        let mut buffer = Vec::new();
         for found in std::mem::take(&mut self.found) {
             let Found { touch, event, reaches, components, .. } = found;
-            self.facts(touch.id)?;
-            let facts = self.facts.get(&touch.id).map(Vec::as_slice).unwrap_or_default();
+            let facts = match self.facts.get(&touch.id) {
+                Some(facts) => facts,
+                None => {
+                    buffer.clear();
+                    self.known.facts(&self.scope.program, touch.id, &mut buffer)?;
+                    &buffer
+                }
+            };
             let said = self.fold(facts, touch.consent);
             // Counted also if it is no candidate (now): the count must only grow.
             let judgements = said.judged.as_ref().map_or(0, |judged| u64::from(judged.count));
