@@ -14,6 +14,7 @@ mod items;
 mod json;
 mod pairs;
 mod parse;
+mod refused;
 mod report;
 
 use std::net::IpAddr;
@@ -31,7 +32,8 @@ use crate::rate::{self, Rate, Rates};
 use crate::recent::Recent;
 use crate::request::{BodyFault, Head, read_body};
 use crate::response::{self, Reply};
-use report::{Refused, Way};
+use refused::Refused;
+use report::Way;
 
 /// Largest body of one conversion, in bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;

@@ -6,7 +6,8 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 
 use super::fault::{FieldFault, Values, sentence};
-use super::report::{Accepted, EVENT_TYPE, Refused, Way};
+use super::refused::Refused;
+use super::report::{Accepted, EVENT_TYPE, Way};
 use crate::core::{Core, Refusal};
 use crate::recent::{Call, CallResult, body_of, click_word};
 use crate::request::Head;

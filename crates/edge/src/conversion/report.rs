@@ -1,7 +1,5 @@
 //! From a request to the events of a conversion: who calls, what it says, what its click ids are worth.
 
-use std::io::Read;
-
 use bytes::Bytes;
 use catalog::program::PageTrust;
 use catalog::{ProgramRef, Snapshot};
@@ -13,14 +11,12 @@ use event::private::{Private, Sealed};
 use event::{
     Body, Code, Consent, Envelope, EventId, IdentityId, Millis, OrderKey, ProgramName, VisitorTag,
 };
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, REFERER, USER_AGENT};
-use http::{Method, StatusCode};
+use http::StatusCode;
+use http::header::{REFERER, USER_AGENT};
 
-use super::BODY_BYTES_MAX;
-use super::fault::FieldFault;
-use super::fields::{Field, Fields, Strictness, Value, cut};
-use super::json::JsonFault;
+use super::fields::{Field, Fields, Strictness, cut};
 use super::parse::{self, ParsedConversion, Shop};
+use super::refused::Refused;
 use crate::auth::{self, Call, Caller, NotAdmitted, Pages, RateKey};
 use crate::consent::{self, Page, Signals};
 use crate::cookie::Cookies;
@@ -31,8 +27,7 @@ use crate::keys::Keys;
 use crate::metrics::Endpoint;
 use crate::request::Head;
 
-/// How many times its size a gzip body may unpack to.
-const INFLATED_RATIO_MAX: usize = 20;
+mod body;
 
 /// A report that may be stored.
 #[derive(Debug)]
@@ -70,95 +65,6 @@ impl Accepted {
     /// The id of the validation's event.
     pub(super) fn validation(&self) -> Option<EventId> {
         self.envelopes.get(1).map(|(envelope, _)| envelope.id)
-    }
-}
-
-/// Why a report is refused.
-#[derive(Debug)]
-pub(super) struct Refused {
-    /// Status of the answer.
-    pub(super) status: StatusCode,
-    /// The reason.
-    pub(super) code: Code,
-    /// The reason that the caller is told, where it is another one.
-    pub(super) told: Option<Code>,
-    /// The first field that is wrong.
-    pub(super) field: Option<String>,
-    /// In words.
-    pub(super) message: String,
-    /// All fields that are wrong.
-    pub(super) faults: Vec<FieldFault>,
-    /// The program, where it is known.
-    pub(super) program: Option<ProgramName>,
-    /// How far the caller was believed, if it was let in.
-    pub(super) trust: Option<Trust>,
-    /// Verdict about the click id, where it was looked at.
-    pub(super) click: Option<ClickVerdict>,
-    /// What was sent, personal fields cut.
-    pub(super) sent: Box<str>,
-    /// Seconds after which the same call may succeed.
-    pub(super) retry_after: Option<u32>,
-    /// The body was not read whole: the connection cannot go on.
-    pub(super) broken: bool,
-}
-
-impl Refused {
-    /// A refusal of which only this is known.
-    pub(super) fn plain(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            told: None,
-            field: None,
-            message: message.into(),
-            faults: Vec::new(),
-            program: None,
-            trust: None,
-            click: None,
-            sent: Box::default(),
-            retry_after: None,
-            broken: false,
-        }
-    }
-
-    fn of_faults(faults: Vec<FieldFault>) -> Self {
-        let first = faults.first();
-        let message = first.map(FieldFault::message).unwrap_or_default();
-        let field = first.map(|fault| fault.field.clone());
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        Self { field, faults, ..Self::plain(status, Code::Malformed, message) }
-    }
-
-    fn field(status: StatusCode, code: Code, field: Field, message: impl Into<String>) -> Self {
-        Self { field: Some(field.name().to_owned()), ..Self::plain(status, code, message) }
-    }
-}
-
-impl From<NotAdmitted> for Refused {
-    fn from(why: NotAdmitted) -> Self {
-        let (status, code, message) = why.answer();
-        let fields: &[Field] = match why {
-            NotAdmitted::Nothing => &[Field::Token, Field::Program],
-            NotAdmitted::NoCredentials => &[Field::Token],
-            NotAdmitted::NoProgram | NotAdmitted::UnknownProgram => &[Field::Program],
-            NotAdmitted::BadSignature
-            | NotAdmitted::BadToken
-            | NotAdmitted::Stale
-            | NotAdmitted::OtherProgram
-            | NotAdmitted::OtherOrigin
-            | NotAdmitted::OtherNetwork => &[],
-        };
-        let field = fields.first().map(|field| field.name().to_owned());
-        // One fault is told by the message; of several each is named.
-        let absent = |field: &Field| FieldFault::of(field.name(), "is required");
-        let faults = if fields.len() > 1 { fields.iter().map(absent).collect() } else { vec![] };
-        Self { field, faults, ..Self::plain(status, code, message) }
-    }
-}
-
-impl From<JsonFault> for Refused {
-    fn from(why: JsonFault) -> Self {
-        Self::plain(StatusCode::BAD_REQUEST, Code::Malformed, why.to_string())
     }
 }
 
@@ -207,10 +113,10 @@ pub(super) fn judge(
     way: Way<'_>,
     catalog: &Snapshot,
 ) -> Result<Accepted, Box<Refused>> {
-    let inflated = inflate(head, body);
+    let inflated = body::inflate(head, body);
     let mut fields = Fields::default();
     let read = match &inflated {
-        Ok(body) => read_fields(&mut fields, head, body, way),
+        Ok(body) => body::read_fields(&mut fields, head, body, way),
         Err(refusal) => Err(refusal()),
     };
     let keys = core.keys();
@@ -230,67 +136,6 @@ pub(super) fn judge(
         refused.sent = fields.sent().into();
         Box::new(refused)
     })
-}
-
-/// Inflates a body that is gzip.
-fn inflate(head: &Head, body: &Bytes) -> Result<Bytes, fn() -> Refused> {
-    match head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
-        None | Some(b"identity") => Ok(body.clone()),
-        Some(b"gzip") => {
-            let bytes_max = body.len().saturating_mul(INFLATED_RATIO_MAX).min(BODY_BYTES_MAX);
-            let mut inflated = Vec::new();
-            flate2::read::GzDecoder::new(body.as_ref())
-                .take(bytes_max as u64 + 1)
-                .read_to_end(&mut inflated)
-                .map_err(|_| not_gzip as fn() -> Refused)?;
-            if inflated.len() > bytes_max { Err(too_large) } else { Ok(inflated.into()) }
-        }
-        Some(_) => Err(|| {
-            let message = "send the body plain or as gzip";
-            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            Refused::plain(status, Code::UnsupportedType, message)
-        }),
-    }
-}
-
-fn not_gzip() -> Refused {
-    Refused::plain(StatusCode::BAD_REQUEST, Code::Malformed, "the body is not gzip")
-}
-
-fn too_large() -> Refused {
-    let message = "the body unpacks to more than 64 KiB or to more than 20 times its size";
-    Refused::plain(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, message)
-}
-
-/// Reads query and body.
-fn read_fields<'a>(
-    fields: &mut Fields<'a>,
-    head: &'a Head,
-    body: &'a Bytes,
-    way: Way<'a>,
-) -> Result<(), Refused> {
-    let too_many = |_| Refused::from(JsonFault::TooManyFields);
-    if let Way::Pixel(program) = way {
-        fields.add(Field::Program.name().into(), Value::Text(program.into())).map_err(too_many)?;
-    }
-    fields.add_encoded(head.query()).map_err(too_many)?;
-    if head.method != Method::POST {
-        return Ok(());
-    }
-    let content_type = head.header(CONTENT_TYPE).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        fields.add_json(body)?;
-    } else if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        let text = std::str::from_utf8(body).map_err(|_| JsonFault::NotUtf8)?;
-        fields.add_encoded(text.trim_end()).map_err(too_many)?;
-    } else if !(essence.is_empty() && body.is_empty()) {
-        let message =
-            "send application/x-www-form-urlencoded or application/json, one conversion a call";
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(Refused::plain(status, Code::UnsupportedType, message));
-    }
-    Ok(())
 }
 
 struct Report<'a, 'f> {
