@@ -83,6 +83,7 @@ fn order_hash(order: &str) -> [u8; 8] {
 }
 
 const CLICK: u8 = 0xff;
+const NOBODY: u8 = 0xfe;
 
 /// Beside the cursors: number of the next row of touches that came lately.
 const NEXT_ROW: &[u8] = b"recent";
@@ -672,8 +673,13 @@ impl<K: Kv> Adding<'_, K> {
         let ids = record.ids.iter().map(|id| id_key(program, record.order.test, id));
         let clicks = [&record.click, &record.exempt_click].into_iter().flatten();
         let clicks = clicks.map(|claim| click_key(program, claim.id));
+        let mut prefixes: Vec<Vec<u8>> = ids.chain(clicks).collect();
+        if prefixes.is_empty() {
+            // Nothing can find it; what is too old is found by its registrations.
+            prefixes.push([&program.to_be_bytes()[..], &[NOBODY]].concat());
+        }
         let text = record.order.to_string();
-        for prefix in ids.chain(clicks) {
+        for prefix in prefixes {
             self.opened.push(fingerprint(&prefix));
             let key = open_key(&prefix, record.converted_at, &text);
             self.changes.put(Table::Open, key, text.clone().into_bytes());

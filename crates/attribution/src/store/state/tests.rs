@@ -94,6 +94,18 @@ fn merges_go_when_no_order_can_read_them_any_more() {
 }
 
 #[test]
+fn an_order_goes_with_its_time_also_if_it_is_nobodys() {
+    for order in ["order @0d by=x", "order @0d none"] {
+        let record = &World::read(order).orders[0];
+        let (state, _) = both(&[Noted::Order(Box::new(record.clone()))]);
+        state.expire(START).unwrap();
+        assert!(state.record(&record.order).unwrap().is_some(), "{order}");
+        state.expire(Millis(START.0 + 1)).unwrap();
+        assert_eq!(state.record(&record.order).unwrap(), None, "{order}");
+    }
+}
+
+#[test]
 fn a_touch_that_no_edge_minted_outlives_the_epochs() {
     let world = World::read("click A @0d");
     let mut click = world.events[0].clone();
