@@ -116,18 +116,19 @@ impl Walk {
     fn bytes(&mut self, at: u64, length: usize, limit: u64) -> io::Result<Bytes> {
         let available = usize::try_from(limit.saturating_sub(at)).unwrap_or(usize::MAX);
         let wanted = length.min(available);
-        let inside = at
-            .checked_sub(self.chunk_at)
-            .and_then(|skip| usize::try_from(skip).ok())
-            .filter(|skip| skip.checked_add(wanted).is_some_and(|end| end <= self.chunk.len()));
-        if let Some(skip) = inside {
-            let have = self.chunk.slice(skip..);
+        let skip = at.checked_sub(self.chunk_at).and_then(|skip| usize::try_from(skip).ok());
+        let have =
+            skip.map_or_else(Bytes::new, |skip| self.chunk.slice(skip.min(self.chunk.len())..));
+        if have.len() >= wanted {
             // The limit may have been lower when the chunk was read, never higher.
             return Ok(have.slice(..have.len().min(available)));
         }
+        // A frame across the border: what is here already is not read again.
         let mut buffer = BytesMut::zeroed(wanted.max(CHUNK_BYTES.min(available)));
-        let read = read_full(&*self.file, &mut buffer, at)?;
-        buffer.truncate(read);
+        let (kept, rest) = buffer.split_at_mut(have.len());
+        kept.copy_from_slice(&have);
+        let read = read_full(&*self.file, rest, at + have.len() as u64)?;
+        buffer.truncate(have.len() + read);
         self.chunk = buffer.freeze();
         self.chunk_at = at;
         Ok(self.chunk.clone())
