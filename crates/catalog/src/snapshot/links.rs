@@ -193,7 +193,7 @@ impl LinkTable {
         let mut slot = self.first_slot(name, mask);
         loop {
             let row = usize::try_from(*self.slots.get(slot)?).ok()?.checked_sub(1)?;
-            if self.parts(self.rows.get(row)?)[0] == name {
+            if self.text_of::<NAME>(self.rows.get(row)?) == name {
                 return Some(row);
             }
             slot = (slot + 1) & mask;
@@ -223,21 +223,25 @@ impl LinkTable {
             + self.slots.capacity() * size_of::<u32>()
     }
 
-    fn parts(&self, row: &Row) -> [&str; 4] {
-        let mut at = row.text;
+    /// Text number `N` of a row; its texts stand one after another.
+    fn text_of<const N: usize>(&self, row: &Row) -> &str {
         let lengths = [
             usize::from(row.name_bytes),
             usize::from(row.destination_bytes),
             usize::from(row.fallback_bytes),
             usize::from(row.creative_bytes),
         ];
-        lengths.map(|length| {
-            let part = self.text.get(at..at + length).unwrap_or_default();
-            at += length;
-            part
-        })
+        let from = row.text + lengths.iter().take(N).sum::<usize>();
+        let length = lengths.get(N).copied().unwrap_or_default();
+        self.text.get(from..from + length).unwrap_or_default()
     }
 }
+
+/// The order of the texts of a row.
+const NAME: usize = 0;
+const DESTINATION: usize = 1;
+const FALLBACK: usize = 2;
+const CREATIVE: usize = 3;
 
 /// A link in a snapshot.
 #[derive(Clone, Copy)]
@@ -258,8 +262,8 @@ impl<'a> LinkRef<'a> {
         Some(Self { snapshot, row: snapshot.links.rows.get(row)? })
     }
 
-    fn parts(&self) -> [&'a str; 4] {
-        self.snapshot.links.parts(self.row)
+    fn text_of<const N: usize>(&self) -> &'a str {
+        self.snapshot.links.text_of::<N>(self.row)
     }
 
     /// Its number.
@@ -271,7 +275,7 @@ impl<'a> LinkRef<'a> {
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &'a str {
-        self.parts()[0]
+        self.text_of::<NAME>()
     }
 
     /// Its program.
@@ -302,13 +306,13 @@ impl<'a> LinkRef<'a> {
     /// Where it leads: a URL that may hold macros ([`crate::destination`]).
     #[must_use]
     pub fn destination(&self) -> &'a str {
-        self.parts()[1]
+        self.text_of::<DESTINATION>()
     }
 
     /// Where it leads while it is not available: its own fallback, else the program's, else the home page.
     #[must_use]
     pub fn fallback(&self) -> &'a str {
-        let own = self.parts()[2];
+        let own = self.text_of::<FALLBACK>();
         if !own.is_empty() {
             return own;
         }
@@ -319,7 +323,7 @@ impl<'a> LinkRef<'a> {
     /// Creative of clicks that name none.
     #[must_use]
     pub fn creative(&self) -> Option<&'a str> {
-        Some(self.parts()[3]).filter(|creative| !creative.is_empty())
+        Some(self.text_of::<CREATIVE>()).filter(|creative| !creative.is_empty())
     }
 
     /// Whether consent is not its basis: marked exempt, and of a partner whose kind allows it.
