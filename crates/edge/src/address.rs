@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use data_encoding::BASE64URL_NOPAD;
+use event::base64url;
 use event::keys::Secret;
 use foldhash::fast::RandomState;
 use http::HeaderMap;
@@ -120,7 +120,7 @@ pub(crate) fn hash(secret: &Secret, address: IpAddr) -> AddressHash {
         IpAddr::V6(v6) => hmac_cut(secret, &v6.octets()),
     };
     let mut text = [0; 11];
-    BASE64URL_NOPAD.encode_mut(&cut, &mut text);
+    base64url::fill(&cut, &mut text);
     text
 }
 

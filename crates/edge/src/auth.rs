@@ -12,7 +12,7 @@
 
 use catalog::program::TokenHash;
 use catalog::{ProgramRef, Snapshot};
-use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use data_encoding::HEXLOWER;
 use event::body::Trust;
 use event::keys::Secret;
 use event::{Code, Millis, ProgramName};
@@ -50,7 +50,7 @@ pub(crate) struct Signable<'a> {
 impl Signable<'_> {
     fn mac(&self, secret: &Secret) -> Option<Hmac<Sha256>> {
         let mut mac =
-            Hmac::<Sha256>::new_from_slice(BASE64URL_NOPAD.encode(&secret.0).as_bytes()).ok()?;
+            Hmac::<Sha256>::new_from_slice(event::base64url::encode(&secret.0).as_bytes()).ok()?;
         let mut pairs: Vec<&str> =
             self.query.split('&').filter(|p| !p.starts_with("sig=")).collect();
         pairs.sort_unstable();

@@ -4,7 +4,7 @@ use blake3::derive_key;
 use bytes::BytesMut;
 use catalog::ProgramRef;
 use catalog::program::ThirdParty;
-use data_encoding::BASE64URL_NOPAD;
+use event::base64url;
 use event::keys::{KeyId, KeySet};
 use event::{Consent, Millis, VisitorId};
 use http::header::{COOKIE, HeaderMap, SET_COOKIE};
@@ -103,13 +103,11 @@ impl CookieKeys {
         let (key, payload) = signed.strip_prefix("v1.")?.split_once('.')?;
         let key = KeyId(key.parse().ok()?);
         self.set.verifying(key, now)?;
-        let mut given = [0; MAC_BYTES];
-        decode_exactly(mac, &mut given)?;
+        let given: [u8; MAC_BYTES] = base64url::decode_exactly(mac.as_bytes())?;
         if !bool::from(self.mac_of(key, signed.as_bytes())?.ct_eq(&given)) {
             return None;
         }
-        let mut bytes = [0; PAYLOAD_BYTES];
-        decode_exactly(payload, &mut bytes)?;
+        let bytes: [u8; PAYLOAD_BYTES] = base64url::decode_exactly(payload.as_bytes())?;
         let (id, rest) = bytes.split_first_chunk::<16>()?;
         let (seconds, consent) = rest.split_first_chunk::<4>()?;
         let consent = match consent.first()? {
@@ -125,17 +123,8 @@ impl CookieKeys {
 
 fn encode_append(bytes: &[u8], out: &mut CookieText) {
     let start = out.len();
-    out.resize(start + BASE64URL_NOPAD.encode_len(bytes.len()), 0);
-    if let Some(place) = out.get_mut(start..) {
-        BASE64URL_NOPAD.encode_mut(bytes, place);
-    }
-}
-
-fn decode_exactly(text: &str, out: &mut [u8]) -> Option<()> {
-    if BASE64URL_NOPAD.decode_len(text.len()).ok()? != out.len() {
-        return None;
-    }
-    BASE64URL_NOPAD.decode_mut(text.as_bytes(), out).ok().map(|_| ())
+    out.resize(start + base64url::len_of(bytes.len()), 0);
+    base64url::fill(bytes, out.get_mut(start..).unwrap_or_default());
 }
 
 /// Our cookies in a request. Everything else in the header is skipped; bad pairs are never an error.

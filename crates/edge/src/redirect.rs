@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::{BufMut, BytesMut};
 use catalog::destination::{Macro, Piece, pieces};
 use catalog::{LinkRef, ProgramRef};
-use data_encoding::BASE64URL_NOPAD;
+use event::base64url;
 use event::{ClickId, Millis};
 use subtle::ConstantTimeEq;
 use url::Url;
@@ -105,7 +105,7 @@ fn signed(
 ) -> bool {
     let Some(texp) = texp.filter(|texp| texp.len() <= 12) else { return false };
     let Ok(expires) = texp.parse::<u32>() else { return false };
-    let Ok(given) = BASE64URL_NOPAD.decode(tsig.as_bytes()) else { return false };
+    let Some(given) = base64url::decode(tsig.as_bytes()) else { return false };
     let program = link.program();
     let message = [link.name(), "\n", to, "\n", texp].concat();
     let mut right = false;

@@ -3,8 +3,8 @@
 //! Layout: IAB Tech Lab, "Consent string and vendor list formats v2.3". Purposes 1 (storage) and 7 (measurement of
 //! advertising) are those that attribution needs.
 
-use data_encoding::BASE64URL_NOPAD;
 use event::Consent;
+use event::base64url;
 
 use crate::consent::{Page, Signals};
 
@@ -59,7 +59,7 @@ impl TcString {
     fn parse(text: &str) -> Result<Self, Unreadable> {
         let mut segments = text.split('.');
         let decode = |segment: &str| {
-            BASE64URL_NOPAD.decode(segment.as_bytes()).or_else(|_| pad_bits(segment))
+            base64url::decode(segment.as_bytes()).map_or_else(|| pad_bits(segment), Ok)
         };
         let core = decode(segments.next().unwrap_or_default())?;
         if bits(&core, 0, 6)? != 2 {

@@ -1,7 +1,7 @@
 //! A click or impression on its way into the journal: what was seen of it, written straight into the queue's buffer.
 
 use catalog::LinkRef;
-use data_encoding::BASE64URL_NOPAD;
+use event::base64url;
 use event::body::touch::{DeviceClass, SUB_IDS_MAX};
 use event::topic::KeyHash;
 use event::{Consent, EventId, EventType, Millis, Topic, VisitorTag};
@@ -161,7 +161,7 @@ impl TouchEvent<'_> {
         let mut tag = [0; 16];
         let key = match &self.visitor {
             Some(visitor) => {
-                BASE64URL_NOPAD.encode_mut(&visitor.0, &mut tag);
+                base64url::fill(&visitor.0, &mut tag);
                 std::str::from_utf8(&tag).unwrap_or_default()
             }
             None => id,
@@ -187,18 +187,18 @@ impl TouchEvent<'_> {
         json::number(out, time.0);
         out.extend_from_slice(b",\"received_at\":");
         json::number(out, time.0);
-        json::member(out, ",\"program\":", self.link.program().name().as_str());
+        json::plain(out, ",\"program\":", self.link.program().name().as_str());
         if parameters.test {
             out.extend_from_slice(b",\"test\":true");
         }
-        json::member(out, ",\"key\":", key);
+        json::plain(out, ",\"key\":", key);
         out.extend_from_slice(b",\"body\":{");
         if let Some(partner) = self.link.partner() {
-            json::member(out, "\"partner\":", partner.name().as_str());
+            json::plain(out, "\"partner\":", partner.name().as_str());
             out.push(b',');
         }
-        json::member(out, "\"link\":", self.link.name());
-        json::member(out, ",\"channel\":", self.link.channel().as_str());
+        json::plain(out, "\"link\":", self.link.name());
+        json::plain(out, ",\"channel\":", self.link.channel().as_str());
         if self.visitor.is_some() {
             out.extend_from_slice(b",\"ids\":[\"v:");
             out.extend_from_slice(key.as_bytes());
@@ -225,8 +225,8 @@ impl TouchEvent<'_> {
         out.extend_from_slice(b",\"device\":\"");
         out.extend_from_slice(device(self.agent.device).as_bytes());
         out.push(b'"');
-        json::member(out, ",\"browser\":", self.agent.browser.as_str());
-        json::member(out, ",\"os\":", self.agent.os.as_str());
+        json::plain(out, ",\"browser\":", self.agent.browser.as_str());
+        json::plain(out, ",\"os\":", self.agent.os.as_str());
         json::optional(out, ",\"referrer_host\":", self.referrer.and_then(host));
         if let Some(hash) = &self.address_hash {
             out.extend_from_slice(b",\"address_hash\":\"");

@@ -29,7 +29,7 @@ pub(crate) struct Visit<'h> {
 }
 
 fn text(value: &HeaderValue) -> Cow<'_, str> {
-    match value.to_str() {
+    match std::str::from_utf8(value.as_bytes()) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(value.as_bytes()),
     }

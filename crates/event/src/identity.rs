@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::base64url;
 use crate::name::ProgramName;
 
 /// The random 128 bits of the visitor cookie. Stays between browser and edge: neither logged nor put into an event.
@@ -73,7 +73,7 @@ impl IdentityId {
 
 impl fmt::Display for VisitorTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", BASE64URL_NOPAD.encode_display(&self.0))
+        write!(f, "{}", base64url::Text(&self.0))
     }
 }
 
@@ -85,7 +85,7 @@ impl fmt::Debug for VisitorTag {
 
 impl fmt::Debug for CustomerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", BASE64URL_NOPAD.encode_display(&self.0))
+        write!(f, "{}", base64url::Text(&self.0))
     }
 }
 
@@ -93,8 +93,8 @@ impl fmt::Debug for CustomerKey {
 impl fmt::Display for IdentityId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Visitor(tag) => write!(f, "v:{}", BASE64URL_NOPAD.encode_display(&tag.0)),
-            Self::Customer(key) => write!(f, "c:{}", BASE64URL_NOPAD.encode_display(&key.0)),
+            Self::Visitor(tag) => write!(f, "v:{}", base64url::Text(&tag.0)),
+            Self::Customer(key) => write!(f, "c:{}", base64url::Text(&key.0)),
         }
     }
 }
@@ -111,8 +111,7 @@ impl fmt::Debug for IdentityId {
 pub struct NotAnIdentityId;
 
 fn decode<const N: usize>(text: &str) -> Result<[u8; N], NotAnIdentityId> {
-    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| NotAnIdentityId)?;
-    bytes.try_into().map_err(|_| NotAnIdentityId)
+    base64url::decode_exactly(text.as_bytes()).ok_or(NotAnIdentityId)
 }
 
 impl FromStr for VisitorTag {

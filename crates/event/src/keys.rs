@@ -5,9 +5,9 @@
 
 use std::fmt;
 
-use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::base64url;
 use crate::name::ProgramName;
 use crate::time::Millis;
 
@@ -28,16 +28,15 @@ impl fmt::Debug for Secret {
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(&BASE64URL_NOPAD.encode(&self.0))
+        s.serialize_str(&base64url::encode(&self.0))
     }
 }
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
-        let bytes = BASE64URL_NOPAD
-            .decode(text.as_bytes())
-            .map_err(|_| serde::de::Error::custom("a secret is base64url without padding"))?;
+        let bytes = base64url::decode(text.as_bytes())
+            .ok_or_else(|| serde::de::Error::custom("a secret is base64url without padding"))?;
         let bytes = bytes
             .try_into()
             .map_err(|_| serde::de::Error::custom("a secret has 32 bytes (43 characters)"))?;

@@ -7,6 +7,7 @@
 //!
 //! This crate does not read files, does not decide anything and does not know HTTP.
 
+pub mod base64url;
 pub mod body;
 pub mod code;
 pub mod consent;

@@ -3,11 +3,10 @@
 //! Destroying a day's key destroys the blocks of that day; no segment is ever rewritten. Cipher: ChaCha20-Poly1305
 //! (RFC 8439). The nonce is the last 12 bytes of the event id, which hold sequence and lane: no two events share one.
 
-use chacha20poly1305::aead::{AeadInOut, KeyInit};
-use chacha20poly1305::{ChaCha20Poly1305, Nonce};
-use data_encoding::BASE64URL_NOPAD;
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use serde::{Deserialize, Serialize};
 
+use crate::base64url;
 use crate::id::EventId;
 use crate::keys::Secret;
 
@@ -42,7 +41,8 @@ pub struct SealFault;
 /// Seals and opens the blocks of one day.
 pub struct DaySeal {
     day: u32,
-    cipher: ChaCha20Poly1305,
+    /// "Less safe" since the nonces are ours to keep apart.
+    cipher: LessSafeKey,
 }
 
 impl std::fmt::Debug for DaySeal {
@@ -52,14 +52,17 @@ impl std::fmt::Debug for DaySeal {
 }
 
 fn nonce(id: EventId) -> Nonce {
-    Nonce::from(id.as_bytes().last_chunk::<12>().copied().unwrap_or_default())
+    Nonce::assume_unique_for_key(id.as_bytes().last_chunk::<12>().copied().unwrap_or_default())
 }
 
 impl DaySeal {
     /// With the private key of `day`.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "a secret has the 32 bytes that this cipher takes")]
+    #[expect(clippy::missing_panics_doc, reason = "it cannot")]
     pub fn new(day: u32, secret: &Secret) -> Self {
-        Self { day, cipher: ChaCha20Poly1305::new(&secret.0.into()) }
+        let key = UnboundKey::new(&CHACHA20_POLY1305, &secret.0).expect("32 bytes");
+        Self { day, cipher: LessSafeKey::new(key) }
     }
 
     /// The day of the key.
@@ -75,7 +78,7 @@ impl DaySeal {
     pub fn seal(&self, id: EventId, block: &Private<'_>) -> Result<Sealed, SealFault> {
         let mut bytes = serde_json::to_vec(block).map_err(|_| SealFault)?;
         self.seal_json(id, &mut bytes)?;
-        Ok(Sealed { day: self.day, sealed: BASE64URL_NOPAD.encode(&bytes) })
+        Ok(Sealed { day: self.day, sealed: base64url::encode(&bytes) })
     }
 
     /// Encrypts `json`, the block of event `id` as JSON text, in place: for a caller that writes text itself.
@@ -83,7 +86,8 @@ impl DaySeal {
     /// # Errors
     /// As [`Self::seal`].
     pub fn seal_json(&self, id: EventId, json: &mut Vec<u8>) -> Result<(), SealFault> {
-        self.cipher.encrypt_in_place(&nonce(id), id.as_bytes(), json).map_err(|_| SealFault)
+        let event = Aad::from(id.as_bytes());
+        self.cipher.seal_in_place_append_tag(nonce(id), event, json).map_err(|_| SealFault)
     }
 
     /// Opens a block of event `id`.
@@ -91,11 +95,11 @@ impl DaySeal {
     /// # Errors
     /// [`SealFault`] if the block is of another day, key or event, or was altered.
     pub fn open(&self, id: EventId, sealed: &Sealed) -> Result<Private<'static>, SealFault> {
-        let mut bytes = BASE64URL_NOPAD.decode(sealed.sealed.as_bytes()).map_err(|_| SealFault)?;
-        self.cipher
-            .decrypt_in_place(&nonce(id), id.as_bytes(), &mut bytes)
-            .map_err(|_| SealFault)?;
-        let block: Private<'_> = serde_json::from_slice(&bytes).map_err(|_| SealFault)?;
+        let mut bytes = base64url::decode(sealed.sealed.as_bytes()).ok_or(SealFault)?;
+        let event = Aad::from(id.as_bytes());
+        let json =
+            self.cipher.open_in_place(nonce(id), event, &mut bytes).map_err(|_| SealFault)?;
+        let block: Private<'_> = serde_json::from_slice(json).map_err(|_| SealFault)?;
         let own = |text: Option<std::borrow::Cow<'_, str>>| text.map(|t| t.into_owned().into());
         Ok(Private {
             user_agent: own(block.user_agent),

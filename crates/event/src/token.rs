@@ -14,9 +14,9 @@
 
 use std::fmt;
 
-use data_encoding::BASE64URL_NOPAD;
 use subtle::ConstantTimeEq;
 
+use crate::base64url;
 use crate::consent::Consent;
 use crate::id::EventId;
 use crate::identity::VisitorTag;
@@ -172,7 +172,7 @@ impl TokenKeys {
             *place = mac;
         }
         let mut text = [0; TOKEN_CHARS];
-        BASE64URL_NOPAD.encode_mut(&bytes, &mut text);
+        base64url::fill(&bytes, &mut text);
         Ok(ClickId(text))
     }
 
@@ -181,13 +181,8 @@ impl TokenKeys {
     /// # Errors
     /// [`TokenFault`] names what is wrong; faults are looked for in the order of its variants.
     pub fn verify(&self, text: &str, received_at: Millis) -> Result<Claim, TokenFault> {
-        if text.len() != TOKEN_CHARS {
-            return Err(TokenFault::Malformed);
-        }
-        let mut bytes = [0; TOKEN_BYTES];
-        BASE64URL_NOPAD
-            .decode_mut(text.as_bytes(), &mut bytes)
-            .map_err(|_| TokenFault::Malformed)?;
+        let bytes: [u8; TOKEN_BYTES] =
+            base64url::decode_exactly(text.as_bytes()).ok_or(TokenFault::Malformed)?;
         let [version, key_id, f0, f1, rest @ ..] = bytes;
         let flags = u16::from_be_bytes([f0, f1]);
         let consent = Consent::from_token_bits(flags & 0b11);
