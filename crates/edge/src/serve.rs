@@ -129,10 +129,11 @@ fn close_if_unread(reply: &mut Reply, body: &Incoming) {
 fn tag(core: &Core, head: &Head, name: &str) -> Reply {
     let Some(catalog) = core.catalog() else { return response::no_catalog() };
     let Some(program) = catalog.program(name).filter(|program| !program.is_retired()) else {
-        return response::no_store(StatusCode::NOT_FOUND);
+        return response::text(StatusCode::NOT_FOUND, "There is no such program.\n");
     };
     let Some(base) = base_of(core, head) else {
-        return response::no_store(StatusCode::NOT_FOUND);
+        let words = "The tag needs the header Host, for the address that it reports to.\n";
+        return response::text(StatusCode::BAD_REQUEST, words);
     };
     let prefix = program.body().cookie.path_prefix.as_deref().unwrap_or_default();
     let base = base + prefix.trim_end_matches('/');

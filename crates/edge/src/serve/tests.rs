@@ -124,3 +124,13 @@ fn the_tag_reports_to_our_host_and_to_a_port_that_is_known_to_be_ours() {
     anywhere.config.hosts.clear();
     assert_eq!(base(&anywhere.start(), "try.example:4444"), "https://try.example:4444");
 }
+
+#[test]
+fn a_tag_that_cannot_be_made_says_why() {
+    let edge = Starting::default().start();
+    let unknown = edge.get("/t/nothing.js", &[]);
+    assert_eq!((unknown.status, unknown.text()), (404, "There is no such program.\n"));
+    let nowhere = edge.raw(b"GET /t/shop.js HTTP/1.0\r\n\r\n").unwrap();
+    assert_eq!(nowhere.status, 400);
+    assert!(nowhere.text().contains("Host"), "{nowhere:?}");
+}
