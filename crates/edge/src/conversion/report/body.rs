@@ -19,12 +19,13 @@ const INFLATED_RATIO_MAX: usize = 20;
 
 /// Inflates a body that is gzip.
 pub(super) fn inflate(head: &Head, body: &Bytes) -> Result<Bytes, fn() -> Refused> {
-    match head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+    let encoding = head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    match encoding.map(<[u8]>::to_ascii_lowercase).as_deref() {
         None | Some(b"identity") => Ok(body.clone()),
-        Some(b"gzip") => {
+        Some(b"gzip" | b"x-gzip") => {
             let bytes_max = body.len().saturating_mul(INFLATED_RATIO_MAX).min(BODY_BYTES_MAX);
             let mut inflated = Vec::new();
-            flate2::read::GzDecoder::new(body.as_ref())
+            flate2::read::MultiGzDecoder::new(body.as_ref())
                 .take(bytes_max as u64 + 1)
                 .read_to_end(&mut inflated)
                 .map_err(|_| not_gzip as fn() -> Refused)?;

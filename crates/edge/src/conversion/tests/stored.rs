@@ -81,6 +81,15 @@ fn a_body_may_be_gzip_as_long_as_it_unpacks_to_little() {
     let plain = br#"{"order_id":"A","amount":1}"#;
     assert_eq!(send("gzip", gzip(plain)).status, StatusCode::OK);
     assert_eq!(send("identity", plain.to_vec()).status, StatusCode::OK);
+    for name in ["GZIP", "x-gzip"] {
+        assert_eq!(send(name, gzip(plain)).status, StatusCode::OK, "{name}");
+    }
+    bed.take(Topic::Conversions);
+    let in_two = [gzip(br#"{"order_id":"A","#), gzip(br#""amount":1}"#)].concat();
+    assert_eq!(send("gzip", in_two).status, StatusCode::OK, "nothing after the first part is lost");
+    assert_eq!(conversions(&bed)[0].1.amount.0, 1_000_000);
+    let trailing = [gzip(plain), b"junk".to_vec()].concat();
+    assert_eq!(send("gzip", trailing).status, StatusCode::BAD_REQUEST);
     let spread = |n: usize| format!(r#"{{"order_id":"A","x":"{}"}}"#, " ".repeat(n)).into_bytes();
     let bomb = send("gzip", gzip(&spread(60_000)));
     assert_eq!(
