@@ -46,6 +46,9 @@ struct Report<'a> {
     #[serde(borrow)]
     page: Option<Cow<'a, str>>,
     entered_at: Option<i64>,
+    /// `entered_at` came and is no number.
+    #[serde(skip)]
+    entered_unread: bool,
     #[serde(deserialize_with = "yes")]
     activated: bool,
     #[serde(borrow)]
@@ -76,18 +79,42 @@ fn yes<'de, D: serde::Deserializer<'de>>(d: D) -> Result<bool, D::Error> {
 impl<'a> Report<'a> {
     fn from_form(query: &'a Query<'_>) -> Self {
         let text = |name| query.get(name).filter(|text| !text.is_empty()).map(Cow::Borrowed);
+        let entered_at = text("entered_at").and_then(|text| text.parse().ok());
         Self {
             program: text("program"),
             click_id: text("click_id"),
             link: text("link"),
             referrer: text("referrer"),
             page: text("page"),
-            entered_at: text("entered_at").and_then(|text| text.parse().ok()),
+            entered_at,
+            entered_unread: entered_at.is_none() && text("entered_at").is_some(),
             activated: text("activated").is_some_and(|text| text == "1" || text == "true"),
             consent: text("consent"),
             gdpr: text("gdpr"),
             gdpr_consent: text("gdpr_consent"),
         }
+    }
+}
+
+impl Report<'_> {
+    /// What was not understood and left aside: a report is evidence, and is not refused for a word.
+    fn warnings(&self) -> Vec<&'static str> {
+        let [consent, page, gdpr] = [&self.consent, &self.page, &self.gdpr]
+            .map(|field| field.as_deref().unwrap_or_default());
+        let mut warnings = Vec::new();
+        if !consent.is_empty() && consent::choice(consent).is_none() {
+            warnings.push("consent is not granted or denied: ignored");
+        }
+        if !matches!(page, "" | "entry" | "later" | "checkout") {
+            warnings.push("page is not entry, later or checkout: taken as entry");
+        }
+        if !matches!(gdpr, "" | "0" | "1") {
+            warnings.push("gdpr is not 0 or 1: ignored");
+        }
+        if self.entered_unread {
+            warnings.push("entered_at is not a number of milliseconds: ignored");
+        }
+        warnings
     }
 }
 
@@ -156,7 +183,11 @@ fn refused(core: &Core, head: &Head, fault: &Fault) -> Reply {
 }
 
 async fn taken(core: &Core, head: &Head, body: Incoming) -> Result<Reply, Fault> {
-    if head.headers.get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
+    if head
+        .headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|v| !v.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
         let message = "this endpoint takes no Content-Encoding";
         return Err(Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::UnsupportedType, message));
     }
@@ -326,6 +357,7 @@ impl Reported<'_> {
             "code": 0,
             "click": if click.is_some() { "valid" } else { "absent" },
             "consent": self.verdict.state.as_str(),
+            "warnings": self.report.warnings(),
         });
         let mut reply = response::json(StatusCode::ACCEPTED, format!("{body}\n"));
         let headers = reply.headers_mut();

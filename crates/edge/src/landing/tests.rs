@@ -157,3 +157,21 @@ fn one_address_may_not_report_without_end() {
     assert_eq!((statuses, third.status), ([202, 202], 429));
     assert!(third.header("retry-after").is_some());
 }
+
+#[test]
+fn a_word_that_is_not_understood_is_told_and_costs_no_evidence() {
+    let edge = edge();
+    let id = edge.get("/c/l1", &[]).location("sl_click").unwrap();
+    let warnings = |rest: &str| {
+        let body = format!("program=shop&click_id={id}{rest}");
+        let answer = edge.post_form("/v1/clicks", &[ORIGIN], &body);
+        assert_eq!(answer.status, 202);
+        let told: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
+        let words = told["warnings"].as_array().unwrap().iter();
+        words.map(|w| w.as_str().unwrap().split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings("&consent=granted&page=later&gdpr=1&entered_at=5"), [""; 0]);
+    let odd = warnings("&consent=accepted&page=home&gdpr={gdpr}&entered_at=now");
+    assert_eq!(odd, ["consent", "page", "gdpr", "entered_at"]);
+    assert_eq!(edge.events(Topic::Touches, 3).len(), 3, "both are stored");
+}
