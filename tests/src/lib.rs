@@ -18,6 +18,7 @@
 )]
 
 pub mod browser;
+pub mod catalog;
 pub mod http;
 pub mod load;
 pub mod proxy;

@@ -14,6 +14,7 @@ use std::process::Command;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tests::catalog::{Catalog, RATES_OF_ALL, token_sha256};
 use tests::http;
 use tests::load::{Dice, Load, Target};
 use tests::server::{Server, Setup};
@@ -23,57 +24,25 @@ const CYCLES: u64 = 20;
 /// Shortest and longest life of a server, in milliseconds.
 const LIFE_MS: std::ops::Range<u64> = 50..3_000;
 
-/// A shop whose pages may report, so that pixels need no click.
-const CATALOG: &str = r#"
-[program.shop]
-title = "Shop"
-home = "https://shop.example/"
-sites = ["https://shop.example"]
-time_zone = "Europe/Paris"
-currency = "EUR"
-[program.shop.reports]
-page = "allow"
-# Of "crash-token".
-token_sha256 = ["1ab3ade461804a052d4fe1f33b218b7dac1717f17efbdf37c0103cfd52e7c602"]
-
-[partner.ada]
-title = "Ada"
-kind = "content"
-program.shop.state = "approved"
-[partner.bob]
-title = "Bob"
-kind = "coupon"
-program.shop.state = "approved"
-
-[link.ada-home]
-program = "shop"
-partner = "ada"
-destination = "https://shop.example/?from=ada"
-[link.bob-home]
-program = "shop"
-partner = "bob"
-destination = "https://shop.example/?from=bob"
-"#;
-
-/// One client stands for many: its rates are those of all.
-const CONFIG: &str = "[edge.conversions]
-calls_per_second_per_key = 1000000
-calls_burst_per_key = 1000000
-page_calls_per_second_per_address = 1000000
-page_calls_burst_per_address = 1000000
-";
+/// The shop's token.
+const TOKEN: &str = "crash-token";
 
 fn start() -> (Server, Target) {
-    let server = Server::start(Setup {
-        catalog: CATALOG.to_owned(),
-        config: CONFIG.to_owned(),
-        ..Setup::default()
-    });
+    // Its pages may report, so that pixels need no click.
+    let catalog = Catalog::default()
+        .program("shop", &format!("page = \"allow\"\n{}", token_sha256(TOKEN)))
+        .partner("ada", "content", &["shop"])
+        .partner("bob", "coupon", &["shop"])
+        .link("ada", "shop")
+        .link("bob", "shop")
+        .text();
+    let config = RATES_OF_ALL.to_owned();
+    let server = Server::start(Setup { catalog, config, ..Setup::default() });
     let target = Target {
         address: server.public(),
         program: "shop".to_owned(),
-        token: "crash-token".to_owned(),
-        links: vec!["ada-home".to_owned(), "bob-home".to_owned()],
+        token: TOKEN.to_owned(),
+        links: vec!["ada-shop".to_owned(), "bob-shop".to_owned()],
     };
     (server, target)
 }

@@ -16,6 +16,7 @@ use data_encoding::BASE64URL_NOPAD;
 use event::keys::{Key, KeyFile, KeyId, KeySet, Secret};
 use event::token::{Claim, TOKEN_BYTES, TokenKeys};
 use event::{EventId, LaneId, Millis, Sequence};
+use tests::catalog::{Catalog, RATES_OF_ALL, token_sha256};
 use tests::http::{Reply, field, many, query, request};
 use tests::load::Dice;
 use tests::server::{Server, Setup};
@@ -27,55 +28,8 @@ const REPLAYED: usize = 10_000;
 /// Connections at once.
 const CONNECTIONS: usize = 32;
 
-/// Of "forged-token", for both programs.
+/// The shop's token.
 const TOKEN: &str = "forged-token";
-const CATALOG: &str = r#"
-[program.shop]
-title = "Shop"
-home = "https://shop.example/"
-sites = ["https://shop.example"]
-time_zone = "Europe/Paris"
-currency = "EUR"
-[program.shop.reports]
-token_sha256 = ["e1d9b39a3730f49884b31fa54f7ffb9fabc6df777b104824b5629a204216d210"]
-[program.other]
-title = "Other shop"
-home = "https://other.example/"
-sites = ["https://other.example"]
-time_zone = "Europe/Paris"
-currency = "EUR"
-
-[partner.ada]
-title = "Ada"
-kind = "content"
-program.shop.state = "approved"
-program.other.state = "approved"
-[partner.mallory]
-title = "Mallory"
-kind = "content"
-program.shop.state = "approved"
-
-[link.ada-shop]
-program = "shop"
-partner = "ada"
-destination = "https://shop.example/"
-[link.ada-other]
-program = "other"
-partner = "ada"
-destination = "https://other.example/"
-[link.mallory-shop]
-program = "shop"
-partner = "mallory"
-destination = "https://shop.example/"
-"#;
-
-/// One client stands for many: its rates are those of all.
-const CONFIG: &str = "[edge.conversions]
-calls_per_second_per_key = 1000000
-calls_burst_per_key = 1000000
-page_calls_per_second_per_address = 1000000
-page_calls_burst_per_address = 1000000
-";
 
 const AGENT: (&str, &str) =
     ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:146.0) Gecko/20100101 Firefox/146.0");
@@ -87,11 +41,17 @@ struct Shop {
 
 impl Shop {
     fn open() -> Self {
-        let server = Server::start(Setup {
-            catalog: CATALOG.to_owned(),
-            config: CONFIG.to_owned(),
-            ..Setup::default()
-        });
+        let catalog = Catalog::default()
+            .program("shop", &token_sha256(TOKEN))
+            .program("other", "")
+            .partner("ada", "content", &["shop", "other"])
+            .partner("mallory", "content", &["shop"])
+            .link("ada", "shop")
+            .link("ada", "other")
+            .link("mallory", "shop")
+            .text();
+        let config = RATES_OF_ALL.to_owned();
+        let server = Server::start(Setup { catalog, config, ..Setup::default() });
         let host = server.public().to_string();
         Self { server, host }
     }
