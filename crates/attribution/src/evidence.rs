@@ -15,12 +15,13 @@ pub const EPOCH_MS: i64 = 30 * DAY_MS;
 /// enough to bound what one decision reads.
 pub const TOUCHES_PER_EPOCH_MAX: usize = 1_000;
 
-/// Ids merged with one id directly above which its component counts as oversize, whoever they are. Count; far above
-/// `identity_max`, low enough to bound what one decision reads.
+/// Ids that merges join with one id directly, above which no more are read. Count; low enough to bound what one decision
+/// reads, and above any `identity_max`: the component is oversize.
 pub const MERGED_IDS_MAX: usize = 4_096;
+const _: () = assert!(MERGED_IDS_MAX >= catalog::limits::IDENTITY_MAX as usize);
 
-/// Merges of one pair of ids that are read: the first by event id. Count; one is enough to join them, and a few more let
-/// an inadmissible one be among the first.
+/// Merges joining one pair of ids that are read: the first by event id. Count; one is enough to join them, a few more are
+/// counted as known.
 pub const MERGES_PER_PAIR_MAX: usize = 16;
 
 /// Landing reports by which one touch is reached: the first by event id. Count; a page reports its landing once or
@@ -194,8 +195,9 @@ pub trait Evidence {
     /// Why it could not be read.
     type Error;
 
-    /// Appends the merges of `id`, those with one other id side by side and at most [`MERGES_PER_PAIR_MAX`] of them, each
-    /// once. Need not go on after more than [`MERGED_IDS_MAX`] other ids.
+    /// Appends the merges of `id` that `joins` accepts, each once: of each other id the first [`MERGES_PER_PAIR_MAX`] by
+    /// event id. Need not go on after more than [`MERGED_IDS_MAX`] other ids. What `joins` refuses counts nowhere, so that
+    /// it makes no difference whether it is still kept.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -203,6 +205,7 @@ pub trait Evidence {
         &self,
         scope: &Scope,
         id: &IdentityId,
+        joins: &dyn Fn(&Stamp) -> bool,
         out: &mut Vec<MergeEdge>,
     ) -> Result<(), Self::Error>;
 

@@ -13,8 +13,7 @@ use smallvec::{SmallVec, smallvec};
 use super::inputs::{Input, Inputs, Reaches};
 use super::{AFTER_MS, HORIZON_MS, OVERSIZE_KNOWN, closes_at};
 use crate::evidence::{
-    Evidence, Fact, FactKind, Flags, KnownTouch, LANDINGS_PER_TOUCH_MAX, MERGED_IDS_MAX, Scope,
-    Stamp, epoch_of,
+    Evidence, Fact, FactKind, Flags, KnownTouch, LANDINGS_PER_TOUCH_MAX, Scope, Stamp, epoch_of,
 };
 
 /// Collects what `record` may read.
@@ -171,9 +170,8 @@ impl<E: Evidence> Gathering<'_, E> {
         let mut oversize = false;
         while let Some(id) = open.pop() {
             edges.clear();
-            self.known.merges(&self.scope, &id, &mut edges)?;
-            oversize |= edges.chunk_by(|a, b| a.other == b.other).count() > MERGED_IDS_MAX;
-            for edge in edges.iter().filter(|edge| self.joins(&edge.stamp)) {
+            self.known.merges(&self.scope, &id, &|stamp| self.joins(stamp), &mut edges)?;
+            for edge in &edges {
                 merges.insert((edge.stamp.id, id.min(edge.other), id.max(edge.other)));
                 if ids.insert(edge.other) {
                     open.push(edge.other);

@@ -7,7 +7,7 @@ use event::body::decision::Dimensions;
 use event::{EventId, IdentityId, Millis, ProgramName};
 
 use crate::evidence::{
-    Evidence, Fact, KnownTouch, MERGES_PER_PAIR_MAX, MergeEdge, Reached, Scope,
+    Evidence, Fact, KnownTouch, MERGES_PER_PAIR_MAX, MergeEdge, Reached, Scope, Stamp,
     TOUCHES_PER_EPOCH_MAX, epoch_of,
 };
 use crate::facts::FactSet;
@@ -81,11 +81,12 @@ impl Evidence for Memory {
         &self,
         scope: &Scope,
         id: &IdentityId,
+        joins: &dyn Fn(&Stamp) -> bool,
         out: &mut Vec<MergeEdge>,
     ) -> Result<(), Infallible> {
         let edges = self.merges.get(&(scope.clone(), *id));
         let (mut last, mut of_pair) = (None, 0);
-        for edge in edges.into_iter().flatten() {
+        for edge in edges.into_iter().flatten().filter(|edge| joins(&edge.stamp)) {
             of_pair = if last == Some(edge.other) { of_pair + 1 } else { 1 };
             last = Some(edge.other);
             if of_pair <= MERGES_PER_PAIR_MAX {

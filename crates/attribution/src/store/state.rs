@@ -25,6 +25,7 @@ use super::recent::{
 use crate::decide::{AFTER_MS, HORIZON_MS};
 use crate::evidence::{
     Evidence, Fact, KnownTouch, MERGED_IDS_MAX, MERGES_PER_PAIR_MAX, MergeEdge, Reached, Scope,
+    Stamp,
 };
 use crate::facts::FactSet;
 use crate::noted::{Noted, implied_merges};
@@ -696,6 +697,7 @@ impl<K: Kv> Evidence for State<K> {
         &self,
         scope: &Scope,
         id: &IdentityId,
+        joins: &dyn Fn(&Stamp) -> bool,
         out: &mut Vec<MergeEdge>,
     ) -> Result<(), StoreError> {
         let prefix = self.id_prefix(scope, id);
@@ -708,6 +710,10 @@ impl<K: Kv> Evidence for State<K> {
             self.kv.scan(Table::Merges, &prefix, &start, &mut |key, value| {
                 let mut reader = Reader(key.get(prefix.len()..).ok_or_else(damaged)?);
                 let other = reader.person()?;
+                let stamp = times(&mut Reader(value), reader.event_id()?)?;
+                if !joins(&stamp) {
+                    return Ok(true);
+                }
                 if last != Some(other) {
                     (last, of_pair) = (Some(other), 0);
                     others = others.saturating_add(1);
@@ -717,7 +723,6 @@ impl<K: Kv> Evidence for State<K> {
                     from = Some(behind_pair(&prefix, &other));
                     return Ok(false);
                 }
-                let stamp = times(&mut Reader(value), reader.event_id()?)?;
                 out.push(MergeEdge { other, stamp });
                 Ok(others <= MERGED_IDS_MAX)
             })?;

@@ -1,6 +1,7 @@
 //! Bounds of what is kept and read, the same in the state and in memory.
 
 use event::body::decision::Dimensions;
+use event::time::DAY_MS;
 use event::{EventId, IdentityId, LaneId, Millis, Sequence};
 use testkit::Dice;
 
@@ -43,7 +44,7 @@ where
     E::Error: std::fmt::Debug,
 {
     let mut edges = Vec::new();
-    known.merges(&scope(), &person("x"), &mut edges).unwrap();
+    known.merges(&scope(), &person("x"), &|_| true, &mut edges).unwrap();
     edges.sort_unstable();
     edges
 }
@@ -70,10 +71,36 @@ fn notes(merges: &str) -> Vec<u16> {
 #[test]
 fn one_pair_merged_again_and_again_is_one_person_and_many_ids_are_none() {
     assert_eq!(notes(&"merge x y @1h; ".repeat(MERGED_IDS_MAX + 1)), [0; 0]);
-    // Too late to join, and too many to look at.
-    let others = |count| (0..count).map(|n| format!("merge x p{n} @20d; ")).collect::<String>();
-    assert_eq!(notes(&others(MERGED_IDS_MAX)), [0; 0]);
-    assert_eq!(notes(&others(MERGED_IDS_MAX + 1)), [418]);
+    let others =
+        |count, at| -> String { (0..count).map(|n| format!("merge x p{n} @{at}; ")).collect() };
+    assert_eq!(notes(&others(63, "1h")), [0; 0]);
+    assert_eq!(notes(&others(64, "1h")), [418]);
+    assert_eq!(notes(&others(MERGED_IDS_MAX + 1, "1h")), [418]);
+    assert_eq!(notes(&others(MERGED_IDS_MAX + 1, "20d")), [0; 0], "too late to join");
+}
+
+#[test]
+fn merges_that_no_longer_join_hide_none_that_does_whether_they_are_still_kept_or_not() {
+    let old = |n| format!("merge x y @{n}m; ");
+    let old: String = (0..MERGES_PER_PAIR_MAX).map(old).collect();
+    let strangers: String = (0..=MERGED_IDS_MAX).map(|n| format!("merge x p{n} @0d; ")).collect();
+    for old in [old, strangers] {
+        let script = format!("{old}merge x y @99d; click A @99d by=y; order @100d by=x");
+        let world = World::read(&script);
+        let mut all: Vec<Noted> = world.events.iter().filter_map(noted).collect();
+        all.push(Noted::Order(Box::new(world.orders[0].clone())));
+        let (state, memory) = both(&all);
+        let snapshot = world.snapshot();
+        let program = snapshot.program("shop").unwrap();
+        let record = &world.orders[0];
+        let expected = crate::decide(record, &memory, program).unwrap();
+        assert_eq!(expected.winner, Some("A".parse().unwrap()));
+        assert_eq!(expected.trace.notes, []);
+        assert_eq!(crate::decide(record, &state, program).unwrap(), expected);
+        state.expire(Millis(START.0 + DAY_MS)).unwrap();
+        assert_eq!(merges(&state).len(), 1, "the old ones are gone");
+        assert_eq!(crate::decide(record, &state, program).unwrap(), expected);
+    }
 }
 
 #[test]
