@@ -24,7 +24,8 @@ pub(crate) struct Signals<'a> {
     /// The choice kept in the visitor cookie.
     pub cookie: Option<Consent>,
     /// The click id that came along was made under a grant: browsers that keep no cookie have nothing else. It is no
-    /// choice of whoever shows it, so it allows no cookie, but a signal of the browser does not take it back.
+    /// choice of whoever shows it, so it allows no cookie, but a signal of the browser does not take it back: beside one
+    /// the click id counts, and nothing else is allowed.
     pub granted_click: bool,
     /// `gdpr`.
     pub gdpr: Option<&'a str>,
@@ -77,7 +78,9 @@ pub(crate) fn choice(text: &str) -> Option<Consent> {
 pub(crate) fn evaluate(policy: &Policy, signals: &Signals<'_>) -> Verdict {
     let mut flags = Flags::default();
     flags.set_if(signals.gpc, Flag::Gpc);
-    flags.set_if(signals.dnt && policy.dnt == Signal::Deny, Flag::Dnt);
+    let gpc = signals.gpc && policy.gpc == Signal::Deny;
+    let dnt = signals.dnt && policy.dnt == Signal::Deny;
+    flags.set_if(dnt, Flag::Dnt);
     let state = if signals.exempt {
         Consent::Exempt
     } else {
@@ -93,8 +96,6 @@ pub(crate) fn evaluate(policy: &Policy, signals: &Signals<'_>) -> Verdict {
             signals.cookie.filter(|kept| matches!(kept, Consent::Granted | Consent::Denied));
         // What this request says is later than what the cookie remembers.
         let explicit = signals.choice.and_then(choice).or(tc).or(remembered);
-        let gpc = signals.gpc && policy.gpc == Signal::Deny;
-        let dnt = signals.dnt && policy.dnt == Signal::Deny;
         match explicit {
             Some(Consent::Granted) if gpc && policy.gpc_wins => Consent::Denied,
             Some(choice) => choice,
@@ -110,8 +111,8 @@ pub(crate) fn evaluate(policy: &Policy, signals: &Signals<'_>) -> Verdict {
         Consent::Denied => Effect::CountOnly,
         Consent::Unknown => match policy.unknown {
             UnknownConsent::Denied => Effect::CountOnly,
-            UnknownConsent::ClickId => Effect::ClickIdOnly,
-            UnknownConsent::Granted => Effect::All,
+            UnknownConsent::Granted if !(gpc || dnt) => Effect::All,
+            UnknownConsent::ClickId | UnknownConsent::Granted => Effect::ClickIdOnly,
         },
     };
     Verdict { state, effect, flags }

@@ -83,7 +83,7 @@ const EXEMPT: Row = Row {
 
 const GPC: Option<(&str, &str)> = Some(("Sec-GPC", "1"));
 
-const TABLE: [Row; 14] = [
+const TABLE: [Row; 17] = [
     GRANTED,
     UNKNOWN,
     DENIED,
@@ -126,6 +126,29 @@ const TABLE: [Row; 14] = [
         impression: "v",
         carried: Some(("c v", 0)),
         granted_later: Some(("v", 0)),
+        header: GPC,
+        ..GRANTED
+    },
+    Row {
+        state: "unknown is granted where signals count",
+        program: "easy",
+        link: "easy-review",
+        query: "",
+        carried: Some(("c v", 0)),
+        ..GRANTED
+    },
+    Row {
+        state: "denied by signal where unknown is granted",
+        program: "easy",
+        link: "easy-review",
+        query: "",
+        header: GPC,
+        ..DENIED
+    },
+    Row {
+        state: "granted in spite of the signal where unknown is granted",
+        program: "easy",
+        link: "easy-review",
         header: GPC,
         ..GRANTED
     },

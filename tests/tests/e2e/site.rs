@@ -22,7 +22,7 @@ pub(crate) const BROWSER_AGENT: (&str, &str) = (
 );
 
 /// Programs of the catalog: what a report from a page needs, and how consent is treated.
-const PROGRAMS: [(&str, &str, &str); 4] = [
+const PROGRAMS: [(&str, &str, &str); 5] = [
     ("shop", "require_click_id", ""),
     ("strict", "require_click_id", "consent = { unknown = \"denied\" }"),
     (
@@ -30,6 +30,7 @@ const PROGRAMS: [(&str, &str, &str); 4] = [
         "allow",
         "consent = { unknown = \"granted\", gpc = \"ignore\" }\ncookie = { third_party = \"unpartitioned\" }",
     ),
+    ("easy", "require_click_id", "consent = { unknown = \"granted\" }"),
     ("firm", "require_click_id", "consent = { gpc_wins = true }"),
 ];
 

@@ -121,10 +121,13 @@ fn every_state_at_the_landing() {
     let edge = Starting::default().start();
     let id = |target: &str| edge.get(target, &[]).location("sl_click").unwrap();
     let (unknown, granted, exempt) = (id("/c/l1"), id("/c/l1?consent=granted"), id("/c/cash1"));
+    let (easy, easy_granted) = (id("/c/easy1"), id("/c/easy1?consent=granted"));
     let origin = ("Origin", "https://shop.example");
-    let gpc = ("Sec-GPC", "1");
+    let of_easy = ("Origin", "https://easy.example");
+    let (gpc, dnt) = (("Sec-GPC", "1"), ("DNT", "1"));
+    let made = edge.events(Topic::Touches, 5).len();
     let mut table = String::new();
-    for (what, click, rest, headers) in [
+    for (n, (what, click, rest, headers)) in [
         ("unknown click, nothing said", &unknown, "", vec![origin]),
         ("unknown click, granted now", &unknown, "&consent=granted", vec![origin]),
         ("unknown click, denied now", &unknown, "&consent=denied", vec![origin]),
@@ -135,13 +138,22 @@ fn every_state_at_the_landing() {
         ("granted click, denied now", &granted, "&consent=denied", vec![origin]),
         ("exempt click, denied now", &exempt, "&consent=denied", vec![origin]),
         ("exempt click, granted now", &exempt, "&consent=granted", vec![origin]),
-    ] {
-        let before = edge.events(Topic::Touches, 3).len();
-        let answer =
-            edge.post_form("/v1/clicks", &headers, &format!("program=shop&click_id={click}{rest}"));
+        ("unknown is granted", &easy, "", vec![of_easy]),
+        ("unknown is granted, GPC", &easy, "", vec![of_easy, gpc]),
+        ("unknown is granted, granted click", &easy_granted, "", vec![of_easy]),
+        ("the same, GPC", &easy_granted, "", vec![of_easy, gpc]),
+        ("the same, DNT", &easy_granted, "", vec![of_easy, dnt]),
+        ("the same, GPC, granted now", &easy_granted, "&consent=granted", vec![of_easy, gpc]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let program = if headers.contains(&of_easy) { "easy" } else { "shop" };
+        let report = format!("program={program}&click_id={click}{rest}");
+        let answer = edge.post_form("/v1/clicks", &headers, &report);
         assert_eq!(answer.status, 202, "{what}: {answer:?}");
-        let events = edge.events(Topic::Touches, before + 1);
-        let Body::Landing(landing) = &events[before].body else { panic!("{events:?}") };
+        let events = edge.events(Topic::Touches, made + n + 1);
+        let Body::Landing(landing) = &events[made + n].body else { panic!("{events:?}") };
         let consent = landing.consent.map_or("-", |consent| consent.as_str());
         let ids = if landing.ids.is_empty() { "-" } else { "ids" };
         table += &format!("{what:34} | {:28} | consent {consent}, {ids}\n", names(&answer));
@@ -157,6 +169,12 @@ fn every_state_at_the_landing() {
         granted click, denied now          | v expired+c_shop expired     | consent denied, -
         exempt click, denied now           | v expired+c_shop expired     | consent -, -
         exempt click, granted now          | no cookie                    | consent -, -
+        unknown is granted                 | v+c_easy                     | consent -, ids
+        unknown is granted, GPC            | v expired+c_easy expired     | consent denied, -
+        unknown is granted, granted click  | v+c_easy                     | consent -, ids
+        the same, GPC                      | no cookie                    | consent -, -
+        the same, DNT                      | no cookie                    | consent -, -
+        the same, GPC, granted now         | v+c_easy                     | consent granted, ids
     "#]]
     .assert_eq(&table);
 }
