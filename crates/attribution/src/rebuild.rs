@@ -34,7 +34,8 @@ impl<K: Kv> Worker<K> {
         for topic in [Topic::Touches, Topic::Unique] {
             rebuilt.events += each_batch(topics, topic, stop, |records| {
                 // A record that does not read is parked by the session, which reads all of them again.
-                Ok(self.state().add(&records.iter().filter_map(known).collect::<Vec<_>>())?)
+                self.state().add(&records.iter().filter_map(known).collect::<Vec<_>>())?;
+                Ok(())
             })?;
         }
         let mut newest = HashMap::new();

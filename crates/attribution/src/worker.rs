@@ -20,7 +20,7 @@ use crate::decide::{HORIZON_MS, closes_at, decide};
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::noted::Noted;
-use crate::store::state::Affected;
+use crate::store::state::{Affected, Records};
 use crate::store::{Kv, Settled, State};
 use output::Outputs;
 use reading::Read;
@@ -246,7 +246,7 @@ impl<K: Kv> Session<'_, K> {
         let started = Instant::now();
         let Worker { deps, metrics, .. } = self.worker;
         let (noted, mut parked) = take(batch, metrics);
-        deps.state.add(&noted)?;
+        let records = deps.state.add(&noted)?;
         let began = deps.state.ticket();
         let mut affected = Affected::new();
         for one in &noted {
@@ -265,6 +265,7 @@ impl<K: Kv> Session<'_, K> {
             missed: &mut self.missed,
             settled: &mut settled,
             deferred: Vec::new(),
+            records,
         };
         for (order, received_at) in affected {
             desk.decide(order, received_at, started, &mut outputs)?;
@@ -306,6 +307,7 @@ impl<K: Kv> Session<'_, K> {
                 missed: &mut self.missed,
                 settled: &mut settled,
                 deferred: Vec::new(),
+                records: Records::default(),
             };
             for (order, received_at) in orders {
                 if desk.still_misses(&order, now) {
@@ -343,6 +345,8 @@ struct Desk<'a, K> {
     missed: &'a mut HashMap<OrderKey, Missed>,
     settled: &'a mut Settled,
     deferred: Vec<(OrderKey, Millis)>,
+    /// Records that came just now: they need not be read.
+    records: Records,
 }
 
 impl<K: Kv> Desk<'_, K> {
@@ -361,7 +365,11 @@ impl<K: Kv> Desk<'_, K> {
             self.deferred.push((order, received_at));
             return Ok(());
         }
-        let Some(record) = deps.state.record(&order)? else {
+        let known = match self.records.remove(&order) {
+            Some(record) => Some(record),
+            None => deps.state.record(&order)?,
+        };
+        let Some(record) = known else {
             self.settled.clean.push(order);
             return Ok(());
         };

@@ -1,5 +1,7 @@
 //! Content hashes: BLAKE3 over a fixed binary encoding of the fields that decisions read, never over JSON text.
 
+use crate::id::digits;
+
 /// Feeds fields in a fixed order: integers big-endian, texts length-prefixed, options with a leading 0 or 1.
 #[derive(Clone, Debug)]
 pub struct ContentHasher(blake3::Hasher);
@@ -58,9 +60,20 @@ impl ContentHasher {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentHash(pub [u8; 16]);
 
+impl ContentHash {
+    fn text(&self) -> [u8; 32] {
+        let number = u128::from_be_bytes(self.0);
+        let low = u64::try_from(number & u128::from(u64::MAX)).unwrap_or_default();
+        let mut out = [0; 32];
+        out[..16].copy_from_slice(&digits((number >> 64) as u64));
+        out[16..].copy_from_slice(&digits(low));
+        out
+    }
+}
+
 impl std::fmt::Display for ContentHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", data_encoding::HEXLOWER.encode_display(&self.0))
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
@@ -72,7 +85,7 @@ impl std::fmt::Debug for ContentHash {
 
 impl serde::Serialize for ContentHash {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
+        s.serialize_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 

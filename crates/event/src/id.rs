@@ -148,7 +148,7 @@ impl EventId {
 }
 
 /// Sixteen hexadecimal digits, eight at a time: traces are full of ids.
-fn digits(number: u64) -> [u8; 16] {
+pub(crate) fn digits(number: u64) -> [u8; 16] {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let half = |number: u64| {
         // Each nibble into a byte of its own, then into its character.

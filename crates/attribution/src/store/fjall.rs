@@ -160,6 +160,11 @@ impl Kv for FjallKv {
     }
 
     fn has(&self, table: Table) -> Result<bool, StoreError> {
+        let known = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keyspace) = known.get(&table) {
+            return Ok(keyspace.is_some());
+        }
+        drop(known);
         Ok(self.keyspace(table, false)?.is_some())
     }
 

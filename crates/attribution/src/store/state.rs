@@ -50,6 +50,9 @@ impl<K> std::fmt::Debug for State<K> {
     }
 }
 
+/// Records of orders.
+pub type Records = HashMap<OrderKey, OrderRecord, RandomState>;
+
 /// Orders to decide, with the latest receipt of what bears on them.
 pub type Affected = BTreeMap<OrderKey, Millis>;
 
@@ -145,11 +148,12 @@ impl<K: Kv> State<K> {
     }
 
     /// Adds evidence and orders, in one step. What is there already stays as it is; of two records of one order the one
-    /// with more members stands, of equal ones the later delivered.
+    /// with more members stands, of equal ones the later delivered. Answers the records that stand now for orders of
+    /// `noted` where they are new.
     ///
     /// # Errors
     /// The backend fails; nothing was added.
-    pub fn add(&self, noted: &[Noted]) -> Result<(), StoreError> {
+    pub fn add(&self, noted: &[Noted]) -> Result<Records, StoreError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut adding = Adding {
             state: self,
@@ -170,24 +174,27 @@ impl<K: Kv> State<K> {
         for ((table, key), facts) in facts {
             changes.put(table, key, facts_row(&facts));
         }
-        for (key, record) in orders {
-            let json = serde_json::to_vec(&record).map_err(StoreError::of("write a record"))?;
-            changes.put(Table::Orders, key, json);
+        for (order, record) in &orders {
+            let json = serde_json::to_vec(record).map_err(StoreError::of("write a record"))?;
+            changes.put(Table::Orders, order.to_string().into_bytes(), json);
         }
         if changes.is_empty() {
-            return Ok(());
+            return Ok(orders);
         }
         // First what lets touches find an order, then the order: a touch written meanwhile is found by one of the two.
         self.open.write().unwrap_or_else(PoisonError::into_inner).extend(opened);
         self.kv.write(changes)?;
         if touches.is_empty() {
-            return Ok(());
+            return Ok(orders);
         }
         let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
         recent.take(row, &touches)?;
         let full = recent.bytes() >= self.recent_bytes_max;
         drop(recent);
-        if full { self.pack() } else { Ok(()) }
+        if full {
+            self.pack()?;
+        }
+        Ok(orders)
     }
 
     /// Writes what came lately to where it stays. Readers find it in one of the two places, or in both; a crash before
@@ -570,7 +577,7 @@ struct Adding<'a, K> {
     /// Records of the touches.
     touches: Vec<u8>,
     facts: HashMap<(Table, Vec<u8>), FactSet, RandomState>,
-    orders: HashMap<Vec<u8>, OrderRecord, RandomState>,
+    orders: Records,
     opened: Vec<u64>,
 }
 
@@ -640,8 +647,7 @@ impl<K: Kv> Adding<'_, K> {
     }
 
     fn order(&mut self, record: &OrderRecord) -> Result<(), StoreError> {
-        let key = record.order.to_string().into_bytes();
-        let known = match self.orders.get(&key) {
+        let known = match self.orders.get(&record.order) {
             Some(record) => Some(record.clone()),
             None => self.state.record(&record.order)?,
         };
@@ -685,7 +691,7 @@ impl<K: Kv> Adding<'_, K> {
             let key = open_key(&prefix, record.converted_at, &text);
             self.changes.put(Table::Open, key, text.clone().into_bytes());
         }
-        self.orders.insert(key, record.clone());
+        self.orders.insert(record.order.clone(), record.clone());
         Ok(())
     }
 }
