@@ -1,5 +1,6 @@
 //! Settings of the log.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use event::Topic;
@@ -44,6 +45,10 @@ pub struct Config {
     /// before returned.
     #[serde(with = "humantime_serde")]
     pub touch_commit_interval: Duration,
+    /// Folder in memory (a tmpfs) that outlives the process: touches and rejected events that wait for their commit stand
+    /// there too, so that a killed process loses none that was answered. It needs no more space than `queue_bytes_max` four
+    /// times. Default `/dev/shm`; where there is none, a kill may cost the commit interval, as a power cut does.
+    pub memory_folder: PathBuf,
     /// Records that may wait for a commit, per topic; above this they are refused. Count, 1 to 1,048,576; default 65,536.
     pub queue_records_max: u32,
     /// Bytes that may wait for a commit, per topic. Bytes, 2 MiB to 1 GiB; default 32 MiB.
@@ -73,6 +78,7 @@ impl Default for Config {
             bytes_max: 16 << 30,
             segment_bytes_max: 64 * MIB,
             touch_commit_interval: Duration::from_millis(5),
+            memory_folder: PathBuf::from("/dev/shm"),
             queue_records_max: 65_536,
             queue_bytes_max: 32 << 20,
             probe_interval: Duration::from_secs(1),

@@ -7,6 +7,7 @@ use std::path::Path;
 
 pub use real::RealDisk;
 
+mod mapped;
 mod real;
 
 /// Every place in the code that makes something durable, by name. A disk under test can ignore one of them; the
@@ -77,6 +78,14 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// As the operating system says.
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Box<dyn DiskFile>>;
+    /// Makes a file in a folder that is memory, for the eyes of this user alone. It must not exist. Writing costs no call
+    /// of the system, and what is written outlives the process.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn create_in_memory(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.open(path, Mode::Create)
+    }
     /// Makes a folder whose parent exists. An existing one is `AlreadyExists`.
     ///
     /// # Errors

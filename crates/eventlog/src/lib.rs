@@ -16,6 +16,7 @@ pub mod consume;
 mod cursor;
 mod damage;
 pub mod disk;
+mod echo;
 mod embedded;
 pub mod error;
 mod frame;

@@ -14,13 +14,14 @@ use crate::consume::{Backend, Consumer, Group};
 use crate::cursor::Groups;
 use crate::damage::{Damage, Reporter, TornTail};
 use crate::disk::Disk;
+use crate::echo::Room;
 use crate::embedded::EmbeddedConsumer;
 use crate::error::Error;
 use crate::metrics::{LogMetrics, WriterMetrics};
-use crate::queue::{Fill, Queue, State};
+use crate::queue::{Fill, Packed, Queue, State};
 use crate::reader::Bounds;
 use crate::record::Class;
-use crate::recover::claim;
+use crate::recover::{claim, io_at};
 use crate::retention;
 use crate::signal::lock;
 use crate::stream::Stream;
@@ -35,6 +36,8 @@ pub use self::scan::{LogReader, Scan};
 pub struct Recovery {
     /// Damage in the last segment of each stream; damage in earlier ones comes up when they are read.
     pub damage: Vec<Damage>,
+    /// Records that a killed process had queued and not committed, now written.
+    pub echoed: u64,
     /// Tails that were being written when the process or the machine stopped.
     pub torn: Vec<TornTail>,
 }
@@ -131,8 +134,49 @@ impl Log {
             lock: Mutex::new(Some(held)),
         };
         let log = Self(Arc::new(inner));
+        match log.echo(&disk, folder) {
+            Ok(echoed) => recovery.echoed = echoed,
+            // What may be missing is declared in doubt, as after a power cut.
+            Err(e) => tracing::warn!(error = &e as &dyn std::error::Error, "no echo of the log"),
+        }
         log.trim();
         Ok((log, recovery))
+    }
+
+    /// Writes what a killed process had queued and not committed, and keeps an echo from now on; the records written.
+    fn echo(&self, disk: &Arc<dyn Disk>, data: &Path) -> Result<u64, Error> {
+        let memory = &self.0.config.memory_folder;
+        if memory.as_os_str().is_empty() {
+            return Ok(0);
+        }
+        let room = Room { disk, data, memory };
+        let mut written = 0;
+        for (topic, records) in room.left().map_err(io_at("read the echo in", memory))? {
+            let next = self.stream(topic).high_watermark();
+            let mut missing = Packed::default();
+            for (_, record) in records.iter().filter(|(offset, _)| *offset >= next) {
+                let payload = |buffer: &mut Vec<u8>| buffer.extend_from_slice(&record.payload);
+                missing
+                    .push(topic, record.header(), &mut { payload })
+                    .map_err(|source| Error::Append { topic, source })?;
+            }
+            let queue = if missing.len() > 0 { self.appender(topic)?.0 } else { continue };
+            let mut from = 0;
+            while from < missing.len() {
+                let pushed = queue.push_packed(&missing, &mut from);
+                let ticket = pushed.map_err(|source| Error::Append { topic, source })?;
+                ticket.wait().map_err(|source| Error::Commit { topic, source })?;
+            }
+            written += missing.len() as u64;
+        }
+        let slots = lock(&self.0.writers);
+        for (topic, echo) in room.begin().map_err(io_at("begin the echo in", memory))? {
+            let next = self.stream(topic).high_watermark();
+            if let Some(slot) = slots.iter().find(|slot| slot.topic == topic) {
+                slot.queue.echo_in(echo, next);
+            }
+        }
+        Ok(written)
     }
 
     /// What appends to `topic`. Starts the topic's writer thread at the first call.
@@ -244,13 +288,17 @@ impl Inner {
         for slot in lock(&self.writers).iter_mut() {
             slot.queue.close();
             match slot.thread.take() {
-                Some(thread) => threads.push(thread),
-                None => slot.queue.set_state(State::Closed),
+                Some(thread) => threads.push((Arc::clone(&slot.queue), thread)),
+                None => {
+                    slot.queue.set_state(State::Closed);
+                    slot.queue.remove_echo();
+                }
             }
         }
-        for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!("a writer of the log panicked");
+        for (queue, thread) in threads {
+            match thread.join() {
+                Ok(()) => queue.remove_echo(),
+                Err(_) => tracing::error!("a writer of the log panicked"),
             }
         }
         lock(&self.lock).take();

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use event::Topic;
 
+use crate::echo::Echo;
 use crate::error::{CommitError, Refused};
 use crate::frame::FRAME_BODY_BYTES_MAX;
 use crate::metrics::RefusedMetrics;
-use crate::record::{Class, Header};
+use crate::record::{Class, Header, Offset};
 use crate::signal::lock;
 
 use self::pending::PushFault;
@@ -51,6 +52,8 @@ enum Sleep {
 #[derive(Debug, Default)]
 struct Inner {
     pending: Pending,
+    /// Of what is pending and what is being written, where the topic has one.
+    echo: Option<Echo>,
     /// Of the batch that is being written.
     writing_records: u32,
     writing_bytes: usize,
@@ -180,7 +183,32 @@ impl Queue {
         inner.pending.push(header, room, write).map_err(|fault| match fault {
             PushFault::Full => Refused::Full(self.topic),
             PushFault::Oversize => Refused::Oversize(self.topic),
-        })
+        })?;
+        if let Some(echo) = &mut inner.echo
+            && let Err(e) = echo.add(inner.pending.last())
+        {
+            tracing::warn!(topic = %self.topic, error = %e, "no echo any more: a killed process loses what waits");
+            inner.echo = None;
+        }
+        Ok(())
+    }
+
+    /// Keeps an echo from now on, whose next record gets this offset. Call it before anything is pushed.
+    pub(crate) fn echo_in(&self, mut echo: Echo, next: Offset) {
+        echo.start_at(next);
+        lock(&self.inner).echo = Some(echo);
+    }
+
+    /// Keeps no echo any more, and leaves what is in it for the next start.
+    pub(crate) fn leave_echo(&self) {
+        lock(&self.inner).echo = None;
+    }
+
+    /// Removes the echo: everything is in the log.
+    pub(crate) fn remove_echo(&self) {
+        if let Some(echo) = lock(&self.inner).echo.take() {
+            echo.remove();
+        }
     }
 
     /// Takes all of these records or none, and wakes the writer.
@@ -192,6 +220,7 @@ impl Queue {
         let mut inner = lock(&self.inner);
         let before = (inner.pending.whole, inner.pending.cuts.len(), inner.pending.records);
         let last_cut = inner.pending.cuts.last().copied();
+        let echoed = inner.echo.as_ref().map(Echo::mark);
         for (header, write) in records {
             if let Err(refused) = self.push_locked(&mut inner, class, &header, write) {
                 let pending = &mut inner.pending;
@@ -202,6 +231,9 @@ impl Queue {
                     *last = was;
                 }
                 pending.records = before.2;
+                if let (Some(echo), Some(echoed)) = (&mut inner.echo, echoed) {
+                    echo.rewind(echoed);
+                }
                 drop(inner);
                 return Err(self.refuse(refused));
             }
@@ -280,6 +312,9 @@ impl Queue {
         let whole = inner.pending.whole;
         inner.pending.bytes.truncate(whole);
         std::mem::swap(&mut inner.pending, batch);
+        if let Some(echo) = &mut inner.echo {
+            echo.turn();
+        }
         inner.writing_records = batch.records;
         inner.writing_bytes = batch.bytes.len();
         true

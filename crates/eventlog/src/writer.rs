@@ -97,6 +97,7 @@ impl Writer {
             batch.resolve(Err(outcome));
             if last_try {
                 tracing::error!(topic = %self.stream.topic, records = batch.records, "closed with records unwritten");
+                self.queue.leave_echo();
                 return;
             }
             last_try = self.queue.pause(self.probe_interval);

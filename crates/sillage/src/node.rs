@@ -68,6 +68,13 @@ impl Node {
         for damage in &recovery.damage {
             tracing::error!(?damage, "damage in the event log; the range is in quarantine");
         }
+        if recovery.echoed > 0 {
+            let records = recovery.echoed;
+            tracing::info!(
+                records,
+                "an earlier process was killed; what it had queued is written now"
+            );
+        }
         log.on_damage(|damage| {
             tracing::error!(?damage, "damage in the event log; the range is in quarantine");
         });

@@ -3,9 +3,10 @@
 use std::any::Any;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt as _};
 use std::path::Path;
 
+use super::mapped::MappedFile;
 use super::{Disk, DiskFile, Mode, SyncPoint, write_full};
 
 /// What space that is taken ahead is filled with. Written, not only reserved: the first fdatasync over reserved space
@@ -27,6 +28,12 @@ impl Disk for RealDisk {
             Mode::Replace => options.read(true).write(true).create(true).truncate(true),
         };
         Ok(Box::new(RealFile(options.open(path)?)))
+    }
+
+    fn create_in_memory(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        Ok(Box::new(MappedFile::new(RealFile(file))?))
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
@@ -62,7 +69,7 @@ impl Disk for RealDisk {
 }
 
 #[derive(Debug)]
-struct RealFile(File);
+pub(super) struct RealFile(pub(super) File);
 
 impl DiskFile for RealFile {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {

@@ -25,6 +25,8 @@ pub(crate) struct Pending {
     pub(crate) records: u32,
     /// Bytes that are whole records; more only while one is being written, or if that panicked.
     pub(super) whole: usize,
+    /// Where the last record begins.
+    last: usize,
     pub(super) ticket: Option<Arc<Ticket>>,
 }
 
@@ -35,6 +37,7 @@ impl Pending {
         self.cuts.clear();
         self.records = 0;
         self.whole = 0;
+        self.last = 0;
         self.ticket = None;
     }
 
@@ -76,13 +79,19 @@ impl Pending {
         if let Some(place) = self.bytes.get_mut(start..start + RECORD_HEADER_BYTES) {
             place.copy_from_slice(&encoded);
         }
-        self.settle(start, new_frame);
+        self.last = self.settle(start, new_frame);
         self.whole = self.bytes.len();
         Ok(())
     }
 
-    /// Counts the record that begins at `start` to the last frame, or to a new one if it does not fit there.
-    fn settle(&mut self, start: usize, new_frame: bool) {
+    /// The last record, as it stands in its frame.
+    pub(super) fn last(&self) -> &[u8] {
+        self.bytes.get(self.last..self.whole).unwrap_or_default()
+    }
+
+    /// Counts the record that begins at `start` to the last frame, or to a new one if it does not fit there; where it
+    /// begins now.
+    fn settle(&mut self, start: usize, new_frame: bool) -> usize {
         self.records += 1;
         let end = self.bytes.len();
         let fits = !new_frame
@@ -94,13 +103,14 @@ impl Pending {
             if let Some(cut) = self.cuts.last_mut() {
                 cut.records += 1;
             }
-            return;
+            return start;
         }
         let at = if new_frame { start - FRAME_HEADER_BYTES } else { start };
         if !new_frame {
             self.bytes.splice(start..start, [0; FRAME_HEADER_BYTES]);
         }
         self.cuts.push(Cut { start: at, records: 1 });
+        at + FRAME_HEADER_BYTES
     }
 }
 

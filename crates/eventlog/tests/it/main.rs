@@ -11,6 +11,7 @@
 mod append;
 mod crash;
 mod damage;
+mod echo;
 mod faults;
 mod measured;
 mod promises;

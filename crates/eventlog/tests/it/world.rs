@@ -1,6 +1,6 @@
 //! What the tests share: records, settings and an opened log.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ pub(crate) fn small() -> Config {
     Config {
         segment_bytes_max: 4096,
         touch_commit_interval: Duration::ZERO,
+        memory_folder: PathBuf::new(),
         probe_interval: Duration::from_millis(1),
         keep_rejected: Duration::from_hours(6),
         batch_records_max: 5,

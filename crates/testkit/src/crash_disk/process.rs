@@ -29,7 +29,9 @@ impl Disk for Process {
         let index = match (mode, found) {
             (Mode::Read | Mode::Write, Some(index)) => index,
             (Mode::Read | Mode::Write, None) => return Err(io::ErrorKind::NotFound.into()),
-            (Mode::Create, Some(_)) => return Err(io::ErrorKind::AlreadyExists.into()),
+            (Mode::Create, Some(_)) => {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
             (Mode::Replace, Some(index)) => {
                 state.touch(self.process)?;
                 state.change(index, Change::Length(0))?;
