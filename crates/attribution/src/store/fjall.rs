@@ -2,7 +2,7 @@
 //!
 //! Writes reach the system's buffers, not the disk: a kill loses nothing, a power cut the newest writes. The position
 //! from which to read is written after what was read before it, and the journal is one sequence, so the topics are
-//! then read again from where the state stands.
+//! then read again from where the state stands. A table is filled past the journal, which is made durable before.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use fjall::config::BlockSizePolicy;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use foldhash::fast::RandomState;
 
 use super::StoreError;
@@ -209,6 +209,9 @@ impl Kv for FjallKv {
     fn fill(&self, table: Table, rows: Rows<'_>) -> Result<(), StoreError> {
         const WHAT: &str = "fill a table of the state";
         let Some(keyspace) = self.keyspace(table, true)? else { return Ok(()) };
+        // Filled tables go to the disk past the journal. What they point to, such as the numbers of names, may still be in
+        // the system's buffers: lost alone, a number would be given to another name.
+        self.database.persist(PersistMode::SyncAll).map_err(failed(WHAT))?;
         let mut ingestion = keyspace.start_ingestion().map_err(failed(WHAT))?;
         for row in rows {
             let (key, value) = row?;

@@ -113,7 +113,8 @@ pub trait Kv: Send + Sync {
     fn write(&self, changes: Changes) -> Result<(), StoreError>;
 
     /// Adds many rows, whose keys ascend, at less cost than by [`Kv::write`] and not in one step: after an error any
-    /// of them may be there. They survive what happens after the answer, a power cut too.
+    /// of them may be there. They survive what happens after the answer, a power cut too, and so does all that was
+    /// written before: rows point to one another.
     ///
     /// # Errors
     /// The backend cannot be written, or what `rows` says.
