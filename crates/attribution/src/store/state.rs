@@ -142,8 +142,9 @@ impl<K: Kv> State<K> {
     }
 
     /// A number that grows whenever orders are deferred. Take it before reading what decisions are made of: an order that
-    /// somebody defers meanwhile stays deferred.
+    /// somebody defers meanwhile stays deferred. Waits for a write at hand, since what defers an order may stand in it.
     pub fn ticket(&self) -> u64 {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         self.tickets.load(Ordering::Acquire)
     }
 

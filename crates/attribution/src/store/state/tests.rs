@@ -1,5 +1,8 @@
 //! Bounds of what is kept and read, the same in the state and in memory.
 
+use std::sync::mpsc;
+use std::time::Duration;
+
 use event::body::decision::Dimensions;
 use event::time::DAY_MS;
 use event::{EventId, IdentityId, LaneId, Millis, Sequence};
@@ -13,8 +16,8 @@ use crate::evidence::{
     Scope, Stamp, epoch_of,
 };
 use crate::noted::{Noted, noted};
-use crate::store::MemoryKv;
 use crate::store::memory::Memory;
+use crate::store::{Changes, Each, Kv, MemoryKv, Rows, StoreError, Table};
 
 fn scope() -> Scope {
     Scope { program: "shop".parse().unwrap(), test: false }
@@ -179,4 +182,68 @@ fn the_first_landing_reports_reach_a_touch_in_whatever_order_they_come() {
             assert_eq!(reached.winner.is_some(), n < LANDINGS_PER_TOUCH_MAX, "seed {seed}, {n}");
         }
     }
+}
+
+/// Tables that tell before they write that an order is deferred, and go on when they are let.
+struct Slow {
+    kv: MemoryKv,
+    writes: mpsc::SyncSender<()>,
+    go_on: std::sync::Mutex<mpsc::Receiver<()>>,
+}
+
+impl Kv for Slow {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.kv.get(table, key)
+    }
+
+    fn has(&self, table: Table) -> Result<bool, StoreError> {
+        self.kv.has(table)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+        each: Each<'_>,
+    ) -> Result<(), StoreError> {
+        self.kv.scan(table, prefix, from, each)
+    }
+
+    fn write(&self, changes: Changes) -> Result<(), StoreError> {
+        self.writes.send(()).unwrap();
+        self.go_on.lock().unwrap().recv().unwrap();
+        self.kv.write(changes)
+    }
+
+    fn fill(&self, table: Table, rows: Rows<'_>) -> Result<(), StoreError> {
+        self.kv.fill(table, rows)
+    }
+
+    fn expire(&self, epoch: u16) -> Result<(), StoreError> {
+        self.kv.expire(epoch)
+    }
+}
+
+#[test]
+fn no_ticket_counts_a_deferral_that_cannot_be_seen_yet() {
+    let (writes, is_written) = mpsc::sync_channel(0);
+    let (let_go, go_on) = mpsc::channel();
+    let kv = Slow { kv: MemoryKv::default(), writes, go_on: go_on.into() };
+    let state = &State::open(kv).unwrap();
+    let order = &World::read("order @0d").orders[0].order;
+    std::thread::scope(|scope| {
+        scope.spawn(|| state.defer([(order, START)]).unwrap());
+        is_written.recv().unwrap();
+        let (told, ticket) = mpsc::channel();
+        scope.spawn(move || {
+            let ticket = state.ticket();
+            let seen = state.deferred(None, 1).unwrap().len();
+            told.send((ticket, seen)).unwrap();
+        });
+        let early = ticket.recv_timeout(Duration::from_millis(50)).ok();
+        let_go.send(()).unwrap();
+        let (ticket, seen) = early.unwrap_or_else(|| ticket.recv().unwrap());
+        assert_eq!((ticket, seen), (1, 1));
+    });
 }
