@@ -14,7 +14,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-use catalog::ProgramRef;
+use catalog::{ProgramRef, Snapshot};
 use event::body::OrderRecord;
 use event::body::decision::Decision;
 use event::{Millis, time::DAY_MS};
@@ -46,6 +46,38 @@ pub fn decide<E: Evidence>(
     program: ProgramRef<'_>,
 ) -> Result<Decision, E::Error> {
     let inputs = gather::gather(record, known, program)?;
+    judged(record, inputs, known, program)
+}
+
+/// Decides one order under a catalog. None if this names its program or the partner of a candidate not yet: an order may
+/// come before the catalog that it was made under.
+///
+/// # Errors
+/// The evidence cannot be read.
+pub fn decide_under<E: Evidence>(
+    record: &OrderRecord,
+    known: &E,
+    catalog: &Snapshot,
+) -> Result<Option<Decision>, E::Error> {
+    let Some(program) = catalog.program(record.order.program.as_str()) else { return Ok(None) };
+    let inputs = gather::gather(record, known, program)?;
+    let mut last = None;
+    let partners = inputs.candidates.iter().filter_map(|candidate| candidate.partner.as_ref());
+    for partner in partners {
+        if last != Some(partner) && catalog.partner(partner.as_str()).is_none() {
+            return Ok(None);
+        }
+        last = Some(partner);
+    }
+    judged(record, inputs, known, program).map(Some)
+}
+
+fn judged<E: Evidence>(
+    record: &OrderRecord,
+    inputs: Inputs,
+    known: &E,
+    program: ProgramRef<'_>,
+) -> Result<Decision, E::Error> {
     let order = Order::of_record(record);
     let mut failed = None;
     let decision = judge::judge(order, inputs, program, |touch| {

@@ -7,7 +7,7 @@ use event::body::Decision;
 use event::order::OrderRef;
 use event::{Clock, GoalName, OrderKey, ProgramName};
 
-use crate::decide::decide;
+use crate::decide::decide_under;
 use crate::error::Error;
 use crate::store::{Kv, State};
 use crate::worker::evidence_is_kept;
@@ -49,8 +49,8 @@ impl<K: Kv> View<K> {
         self.state.store(None);
     }
 
-    /// The decision about an order on everything known now. None if the order is not known, or so old that something
-    /// about it may not be.
+    /// The decision about an order on everything known now. None if the order is not known, so old that something about
+    /// it may not be, or waits for a newer catalog.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -61,8 +61,7 @@ impl<K: Kv> View<K> {
         if !evidence_is_kept(record.converted_at, self.clock.now()) {
             return Ok(None);
         }
-        let Some(program) = catalog.program(order.program.as_str()) else { return Ok(None) };
-        Ok(Some(decide(&record, &*state, program)?))
+        Ok(decide_under(&record, &*state, &catalog)?)
     }
 
     /// The decisions about all orders with one of these references: of one program or of all, of one goal or of all,

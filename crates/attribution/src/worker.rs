@@ -16,7 +16,7 @@ use event::{Clock, Millis, OrderKey, Topic};
 use eventlog::{Backend, Batch, Consumer, Delivery, Group, Record};
 
 use crate::config::Config;
-use crate::decide::{HORIZON_MS, closes_at, decide};
+use crate::decide::{HORIZON_MS, closes_at, decide_under};
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::noted::Noted;
@@ -147,22 +147,20 @@ impl<K: Kv> Worker<K> {
         })
     }
 
-    /// Decides an order on everything known now. None if there is no record, or no program.
+    /// Decides an order on everything known now. None if the catalog does not name all of it yet.
     fn decide(&self, record: &OrderRecord, catalog: &Snapshot) -> Result<Option<Decision>, Error> {
-        let Some(program) = catalog.program(record.order.program.as_str()) else {
-            return Ok(None);
-        };
         let state = &*self.deps.state;
-        let mut decision = decide(record, state, program)?;
+        let mut decided = decide_under(record, state, catalog)?;
         for _ in 0..GROWTHS_MAX {
+            let Some(decision) = &decided else { break };
             let merged = &decision.trace.identity.merged;
             // Registered first, read again then: an event that is written meanwhile is seen by one of the two sides.
             if merged.is_empty() || !state.register(record, merged)? {
                 break;
             }
-            decision = decide(record, state, program)?;
+            decided = decide_under(record, state, catalog)?;
         }
-        Ok(Some(decision))
+        Ok(decided)
     }
 }
 
@@ -384,8 +382,7 @@ impl<K: Kv> Desk<'_, K> {
         {
             metrics.after_close.increment(1);
         }
-        let decision = self.worker.decide(&record, &self.catalog)?;
-        let Some(decision) = decision.filter(|decision| self.knows_partners(decision)) else {
+        let Some(decision) = self.worker.decide(&record, &self.catalog)? else {
             let generation = self.catalog.generation();
             let new = Missed { since: now, generation, told: false };
             self.missed.entry(order.clone()).or_insert(new).generation = generation;
@@ -422,18 +419,6 @@ impl<K: Kv> Desk<'_, K> {
             );
         }
         true
-    }
-
-    /// Whether the catalog has every partner that the decision names. A node may see a touch of a new partner before the
-    /// catalog that names it.
-    fn knows_partners(&self, decision: &Decision) -> bool {
-        let candidates = decision.trace.candidates.iter();
-        let mut last = None;
-        candidates.filter_map(|candidate| candidate.partner.as_ref()).all(|partner| {
-            let known = last == Some(partner) || self.catalog.partner(partner.as_str()).is_some();
-            last = Some(partner);
-            known
-        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use event::body::OrderRecord;
-use event::body::decision::Decision;
+use event::body::decision::{CANDIDATES_LISTED_MAX, Decision};
 use event::envelope::CODEC_JSON;
 use event::order::OrderRef;
 use event::topic::KeyHash;
@@ -470,7 +470,13 @@ fn an_order_is_decided_again_while_its_touches_are_kept_and_keeps_its_decision_a
 
 #[test]
 fn an_order_with_a_partner_that_the_catalog_does_not_name_yet_waits_for_it_however_long() {
-    let world = World::read("click A @0d; click B @1h; order @1d");
+    waits_for_partner_b("click A @0d; click B @1h; order @1d", "B");
+    let many = "click A @1h; ".repeat(2 * CANDIDATES_LISTED_MAX);
+    waits_for_partner_b(&format!("click B @0d; {many} order @1d"), "A"); // also for one that no trace lists
+}
+
+fn waits_for_partner_b(script: &str, winner: &str) {
+    let world = World::read(script);
     let log = AdversarialLog::new(Weather::fair(1));
     let state = Arc::new(State::open(MemoryKv::default()).unwrap());
     let file = catalog::CatalogFile::parse(&world.toml(), catalog::Format::Toml).unwrap();
@@ -481,15 +487,19 @@ fn an_order_with_a_partner_that_the_catalog_does_not_name_yet_waits_for_it_howev
     let catalog = catalog::Handle::new(catalog::State::fold(&first).unwrap()).unwrap();
     let catalog = Arc::new(catalog);
     let deps = Deps { catalog: Arc::clone(&catalog), ..deps(&log, &world, &state) };
+    let view = View::new(Arc::clone(&deps.catalog), Arc::clone(&deps.clock));
+    view.open(Arc::clone(&state));
     let worker = Worker::new(Config::for_tests(), deps);
     let mut session = worker.subscribe().unwrap();
     fill(&log, &records(&world, &mut Dice::new(1)));
     turn_often(&mut session);
     assert_eq!(emitted(&log), []);
     assert_eq!(state.deferred(None, 10).unwrap().len(), 1);
+    assert_eq!(found(&view, "O"), Found::default(), "nobody is shown what is not decided");
     catalog.apply(&later).unwrap();
     turn_often(&mut session);
-    assert_eq!(emitted(&log)[0].winner, Some("B".parse().unwrap()));
+    assert_eq!(found(&view, "O").decisions, emitted(&log));
+    assert_eq!(emitted(&log)[0].winner, Some(winner.parse().unwrap()));
     assert_eq!(state.deferred(None, 10).unwrap(), []);
 }
 
