@@ -248,6 +248,8 @@ pub(super) struct Recent {
     links: Vec<Link>,
     by_person: HashMap<PersonKey, u32, RandomState>,
     by_event: HashMap<(u32, EventId), u32, RandomState>,
+    /// When the oldest of them happened.
+    oldest: Option<Millis>,
     /// Number of the oldest row, and of the next one: numbers are never used again.
     first: u64,
     next: u64,
@@ -256,6 +258,11 @@ pub(super) struct Recent {
 impl Recent {
     pub(super) const fn bytes(&self) -> usize {
         self.records.len()
+    }
+
+    /// When the oldest touch happened.
+    pub(super) const fn oldest(&self) -> Option<Millis> {
+        self.oldest
     }
 
     /// Numbers of the rows that hold all this.
@@ -269,6 +276,7 @@ impl Recent {
         self.links.clear();
         self.by_person.clear();
         self.by_event.clear();
+        self.oldest = None;
         self.first = next;
         self.next = next;
     }
@@ -290,6 +298,7 @@ impl Recent {
 
     fn index(&mut self, at: u32, record: &Record<'_>) -> Result<(), StoreError> {
         let Entry { at: occurred_at, id, .. } = record.entry()?;
+        self.oldest = Some(self.oldest.map_or(occurred_at, |oldest| oldest.min(occurred_at)));
         if record.by_event() && self.by_event.insert((record.program, id), at).is_some() {
             return Ok(()); // it came again
         }

@@ -112,8 +112,7 @@ impl<K: Kv> State<K> {
         })?;
         let mut open = HashSet::default();
         kv.scan(Table::Open, &[], &[], &mut |key, _| {
-            let prefix = key.len().checked_sub(16).and_then(|end| key.get(..end));
-            open.insert(fingerprint(prefix.ok_or_else(damaged)?));
+            open.insert(fingerprint(open_parts(key)?.0));
             Ok(true)
         })?;
         let mut ticket = 0;
@@ -546,18 +545,28 @@ impl<K: Kv> State<K> {
     }
 
     /// Drops touches of the epochs that ended before `before`, and merges that occurred and orders that converted before
-    /// it. Inputs hashes of emitted decisions stay.
+    /// it. Orders that must be decided later stay, and so do inputs hashes of emitted decisions.
     ///
     /// # Errors
     /// The backend fails.
     pub fn expire(&self, before: Millis) -> Result<(), StoreError> {
-        self.kv.expire(bounded_epoch(before))?;
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let epoch = bounded_epoch(before);
+        // What came lately goes with its epoch once it is packed.
+        let oldest = self.recent.read().unwrap_or_else(PoisonError::into_inner).oldest();
+        if oldest.is_some_and(|at| bounded_epoch(at) < epoch) {
+            self.pack()?;
+        }
+        self.kv.expire(epoch)?;
         let mut changes = Changes::default();
-        self.kv.scan(Table::Open, &[], &[], &mut |key, value| {
-            let time = key.len().checked_sub(16).and_then(|at| key.get(at..));
-            if Reader(time.ok_or_else(damaged)?).key_millis()? < before {
+        let mut open = HashSet::default();
+        self.kv.scan(Table::Open, &[], &[], &mut |key, order| {
+            let (prefix, time) = open_parts(key)?;
+            if Reader(time).key_millis()? < before && self.kv.get(Table::Dirty, order)?.is_none() {
                 changes.remove(Table::Open, key.to_vec());
-                changes.remove(Table::Orders, value.to_vec());
+                changes.remove(Table::Orders, order.to_vec());
+            } else {
+                open.insert(fingerprint(prefix));
             }
             Ok(true)
         })?;
@@ -567,7 +576,11 @@ impl<K: Kv> State<K> {
             }
             Ok(true)
         })?;
-        if changes.is_empty() { Ok(()) } else { self.kv.write(changes) }
+        if !changes.is_empty() {
+            self.kv.write(changes)?;
+        }
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = open;
+        Ok(())
     }
 }
 
@@ -828,6 +841,12 @@ fn open_key(prefix: &[u8], converted_at: Millis, order: &str) -> Vec<u8> {
     put_key_millis(&mut key, converted_at);
     key.extend_from_slice(&order_hash(order));
     key
+}
+
+/// What an order is registered under; its time and the rest.
+fn open_parts(key: &[u8]) -> Result<(&[u8], &[u8]), StoreError> {
+    let end = key.len().checked_sub(16).ok_or_else(damaged)?;
+    key.split_at_checked(end).ok_or_else(damaged)
 }
 
 fn merge_keys((program, test): (u32, bool), id: IdentityId, edge: &MergeEdge) -> [Vec<u8>; 2] {

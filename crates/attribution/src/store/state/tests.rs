@@ -8,12 +8,12 @@ use event::time::DAY_MS;
 use event::{EventId, IdentityId, LaneId, Millis, Sequence};
 use testkit::Dice;
 
-use super::State;
+use super::{Settled, State};
 use crate::build::{START, World, person};
 use crate::decide::HORIZON_MS;
 use crate::evidence::{
-    Evidence, LANDINGS_PER_TOUCH_MAX, MERGED_IDS_MAX, MERGES_PER_PAIR_MAX, MergeEdge, Reached,
-    Scope, Stamp, epoch_of,
+    EPOCH_MS, Evidence, LANDINGS_PER_TOUCH_MAX, MERGED_IDS_MAX, MERGES_PER_PAIR_MAX, MergeEdge,
+    Reached, Scope, Stamp, epoch_of,
 };
 use crate::noted::{Noted, noted};
 use crate::store::memory::Memory;
@@ -132,6 +132,38 @@ fn an_order_goes_with_its_time_also_if_it_is_nobodys() {
         assert!(state.record(&record.order).unwrap().is_some(), "{order}");
         state.expire(Millis(START.0 + 1)).unwrap();
         assert_eq!(state.record(&record.order).unwrap(), None, "{order}");
+        assert_eq!(state.open.read().unwrap().len(), 0, "{order}: nothing finds it");
+    }
+}
+
+#[test]
+fn an_order_that_waits_to_be_decided_is_kept_until_it_is() {
+    let record = &World::read("order @0d by=x").orders[0];
+    let (state, _) = both(&[Noted::Order(Box::new(record.clone()))]);
+    state.defer([(&record.order, START)]).unwrap();
+    state.expire(Millis(START.0 + 1)).unwrap();
+    assert_eq!(state.record(&record.order).unwrap().as_ref(), Some(record));
+    let clean = vec![record.order.clone()];
+    state.settle(&Settled { clean, began: state.ticket(), ..Settled::default() }).unwrap();
+    state.expire(Millis(START.0 + 1)).unwrap();
+    assert_eq!(state.record(&record.order).unwrap(), None);
+}
+
+#[test]
+fn touches_go_with_their_epoch_also_if_they_are_too_few_to_be_packed() {
+    let world = World::read("click A @0d by=x; click A @60d by=x");
+    let (state, _) = both(&world.events.iter().filter_map(noted).collect::<Vec<_>>());
+    let known = |n: usize| {
+        let mut reached = Vec::new();
+        let event = &world.events[n];
+        let epoch = epoch_of(event.occurred_at);
+        state.touches(&scope(), &person("x"), epoch, &mut reached).unwrap();
+        let touch = state.touch(&scope().program, event.id).unwrap();
+        (reached.len(), touch.is_some())
+    };
+    for (before, first) in [(START, (1, true)), (Millis(START.0 + EPOCH_MS), (0, false))] {
+        state.expire(before).unwrap();
+        assert_eq!([known(0), known(1)], [first, (1, true)]);
     }
 }
 
