@@ -1,5 +1,7 @@
 //! Why the worker could not go on.
 
+use event::EventId;
+
 use crate::store::StoreError;
 
 /// Kinds of [`Error`], for metrics.
@@ -24,6 +26,15 @@ pub enum Error {
     /// The outputs could not be made durable.
     #[error("write decisions")]
     Write(#[source] eventlog::Error),
+    /// A decision that was emitted does not read: whether its order is to be decided anew cannot be told.
+    #[error("read the emitted decision {id}")]
+    Emitted {
+        /// The record.
+        id: EventId,
+        /// What does not fit.
+        #[source]
+        source: serde_json::Error,
+    },
     /// The state failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -34,7 +45,9 @@ impl Error {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Subscribe(_) | Self::Read(_) | Self::Write(_) => ErrorKind::Log,
+            Self::Subscribe(_) | Self::Read(_) | Self::Write(_) | Self::Emitted { .. } => {
+                ErrorKind::Log
+            }
             Self::Store(_) => ErrorKind::Store,
         }
     }
@@ -50,7 +63,7 @@ impl Error {
     pub const fn retry(&self) -> bool {
         match self {
             Self::Subscribe(source) | Self::Read(source) | Self::Write(source) => source.retry(),
-            Self::Store(_) => false,
+            Self::Emitted { .. } | Self::Store(_) => false,
         }
     }
 }

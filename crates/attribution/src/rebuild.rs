@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use event::body::Decision;
-use event::{Body, Envelope, Topic};
+use event::body::decision::DecisionVersion;
+use event::hash::ContentHash;
+use event::{EventType, OrderKey, Topic};
 use eventlog::{LogReader, Record};
+use serde::Deserialize;
 
 use crate::error::Error;
 use crate::store::{Kv, Settled};
@@ -40,9 +42,11 @@ impl<K: Kv> Worker<K> {
         }
         let mut newest = HashMap::new();
         each_batch(topics, Topic::Attributed, stop, |records| {
-            for decision in records.iter().filter_map(emitted) {
-                let rank = (decision.version, decision.inputs_hash);
-                let known = newest.entry(decision.order).or_insert(rank);
+            let decisions = records.iter().filter(|one| one.kind == EventType::Decision.number());
+            for decision in decisions {
+                let Emitted { order, version, inputs_hash } = emitted(decision)?;
+                let rank = (version, inputs_hash);
+                let known = newest.entry(order).or_insert(rank);
                 *known = rank.max(*known);
             }
             Ok(())
@@ -56,9 +60,21 @@ impl<K: Kv> Worker<K> {
     }
 }
 
-fn emitted(record: &Record) -> Option<Decision> {
-    let Body::Decision(decision) = Envelope::read(&record.payload).ok()?.body else { return None };
-    Some(*decision)
+/// What must be known of a decision that was emitted; the rest may be as an earlier build wrote it.
+#[derive(Deserialize)]
+struct Emitted {
+    order: OrderKey,
+    version: DecisionVersion,
+    inputs_hash: ContentHash,
+}
+
+fn emitted(record: &Record) -> Result<Emitted, Error> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        body: Emitted,
+    }
+    let read = serde_json::from_slice::<Envelope>(&record.payload);
+    read.map(|envelope| envelope.body).map_err(|source| Error::Emitted { id: record.id, source })
 }
 
 /// Hands out a topic from its start to its end. By a reader, since a group that reads once would hold the topic's
@@ -79,4 +95,40 @@ fn each_batch(
         count += batch.records.len() as u64;
     }
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use event::envelope::CODEC_JSON;
+    use event::topic::KeyHash;
+    use event::{EventId, EventType};
+    use eventlog::Record;
+
+    use super::emitted;
+    use crate::build::World;
+    use crate::worker::envelope;
+
+    fn record(payload: impl Into<bytes::Bytes>) -> Record {
+        Record {
+            codec: CODEC_JSON,
+            kind: EventType::Decision.number(),
+            id: EventId::from_bytes([1; 16]),
+            key_hash: KeyHash::of(b""),
+            payload: payload.into(),
+        }
+    }
+
+    #[test]
+    fn a_decision_of_an_earlier_build_counts_as_emitted_and_one_without_order_is_told() {
+        let decision = World::read("click A @0d; order @1d").decisions().remove(0);
+        let mut json: serde_json::Value =
+            serde_json::from_slice(&envelope(decision.clone()).to_json()).unwrap();
+        json["body"]["trace"] = "as nobody writes it".into();
+        let read = emitted(&record(json.to_string())).unwrap();
+        let found = (read.order, read.version, read.inputs_hash);
+        assert_eq!(found, (decision.order, decision.version, decision.inputs_hash));
+        json["body"].as_object_mut().unwrap().remove("order");
+        let told = emitted(&record(json.to_string())).err().unwrap().to_string();
+        assert!(told.starts_with("read the emitted decision "), "{told}");
+    }
 }

@@ -296,6 +296,8 @@ pub struct Candidate {
     #[serde(default = "shared_id", skip_serializing_if = "is_shared_id")]
     pub reached_by: Reaches,
     /// The window of its kind as promised at the touch: its place in [`Trace::windows`].
+    /// None was listed by earlier builds.
+    #[serde(default)]
     pub window: u16,
     /// What became of it.
     pub verdict: Verdict,

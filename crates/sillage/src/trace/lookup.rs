@@ -119,8 +119,15 @@ fn last_decisions(
     for batch in reader.scan(Topic::Attributed, 0) {
         let batch = batch.context("read conversions.attributed")?;
         for record in batch.records.iter().filter(|record| hashes.contains(&record.key_hash)) {
-            let envelope = Envelope::read(&record.payload)
-                .with_context(|| format!("read record {} of conversions.attributed", record.id))?;
+            let envelope = match Envelope::read(&record.payload) {
+                Ok(envelope) => envelope,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    // Of an earlier build, perhaps of another order: no reason to say nothing of this one.
+                    tracing::warn!(event.id = %record.id, error, "a decision on the topic does not read");
+                    continue;
+                }
+            };
             let Body::Decision(decision) = envelope.body else { continue };
             if !means(&decision.order) {
                 continue;
