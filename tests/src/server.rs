@@ -227,6 +227,8 @@ fn launch(folder: &Path, setup: &Setup, public: SocketAddr, admin: SocketAddr) -
     let mut command = Command::new(binary());
     command
         .args(["serve", "--config", "sillage.toml"])
+        // In the folder of the test, so that a server killed for good leaves nothing in memory.
+        .env("SILLAGE__EVENTLOG__MEMORY_FOLDER", ".")
         .envs(setup.environment.iter().cloned())
         .current_dir(folder)
         .stdin(Stdio::null())
