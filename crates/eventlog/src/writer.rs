@@ -77,8 +77,8 @@ impl Writer {
                 Err(fault) => fault,
             };
             failures = failures.saturating_add(1);
-            self.abandon();
             let full = is_full(&fault);
+            self.abandon(full);
             if failures == 1 {
                 // Never the same file again: pages that an fsync failed for may be marked clean.
                 tracing::error!(topic = %self.stream.topic, error = %fault, "write failed; trying a new segment");
@@ -175,8 +175,11 @@ impl Writer {
             let ahead = (active.allocated + step).min(self.segment_bytes_max).max(end);
             match active.file.allocate(ahead) {
                 Ok(()) => active.allocated = ahead,
-                // The last bytes of a disk are still good for a frame.
-                Err(e) if is_full(&e) => active.file.allocate(end)?,
+                // The last bytes of a disk are still good for a frame, and what was taken ahead for other streams.
+                Err(e) if is_full(&e) => {
+                    active.file.set_length(active.allocated.max(position))?;
+                    active.file.allocate(end)?;
+                }
                 Err(e) => return Err(e),
             }
         }
@@ -209,8 +212,12 @@ impl Writer {
     }
 
     /// Leaves a segment on which something failed. One without a durable frame goes; in the other, what follows
-    /// its durable frames is ignored because the next segment begins with the same frame number.
-    fn abandon(&mut self) {
+    /// its durable frames is ignored because the next segment begins with the same frame number, and on a full disk it
+    /// is given back.
+    fn abandon(&mut self, full: bool) {
+        if full && self.active.as_ref().is_some_and(|active| active.shown) {
+            self.give_back();
+        }
         if let Some(active) = self.active.take()
             && !active.shown
         {

@@ -380,6 +380,14 @@ impl State {
         Ok(())
     }
 
+    /// Extends a file as one does that is written piece by piece: what fits stays when the disk is full.
+    fn extend(&mut self, index: usize, length: usize) -> io::Result<()> {
+        let room = self.capacity_bytes.saturating_sub(self.used_bytes());
+        let most = self.files.get(index).map_or(0, |file| file.view.len()).saturating_add(room);
+        self.change(index, Change::Extend(length.min(most)))?;
+        if length > most { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
     /// What becomes of a sync at this point.
     fn sync(&mut self, point: SyncPoint) -> Outcome {
         *self.synced.entry(point).or_default() += 1;

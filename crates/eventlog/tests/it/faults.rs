@@ -168,6 +168,31 @@ fn a_full_disk_refuses_by_name_and_heals_when_there_is_space() {
 }
 
 #[test]
+fn on_a_disk_that_is_nearly_full_no_stream_keeps_room_that_it_does_not_need() {
+    let disk = CrashDisk::new(1);
+    let config = Config { segment_bytes_max: 1 << 20, ..small() };
+    let (log, _) = open_with(disk.process(), config, &SteppedClock::default()).unwrap();
+    let append = |topic: Topic, n: u64| {
+        let appender = log.appender(topic).unwrap();
+        appender.append_durable(Class::Essential, &[sized(n, 2_000)]).unwrap().wait()
+    };
+    let topics = [TOPIC, Topic::Touches, Topic::Node];
+    disk.set_capacity(64_000);
+    for n in 0..9 {
+        for topic in topics {
+            assert_eq!(append(topic, n), Ok(()), "{topic} {n}: {} bytes used", disk.used_bytes());
+        }
+    }
+    // One that really is full leaves to the others what was not enough for it.
+    disk.set_capacity(disk.used_bytes() + 10_000);
+    let large = log.appender(TOPIC).unwrap();
+    let large = large.append_durable(Class::Essential, &[sized(9, 20_000)]).unwrap().wait();
+    assert_eq!(large, Err(CommitError::DiskFull));
+    assert_eq!(append(Topic::Touches, 9), Ok(()));
+    assert_eq!(all(&log, Topic::Touches).len(), 10);
+}
+
+#[test]
 fn a_log_that_fills_up_refuses_impressions_then_clicks_then_conversions_then_all() {
     let disk = CrashDisk::new(1);
     let config = Config { bytes_max: 1 << 20, ..small() };
@@ -205,17 +230,20 @@ fn a_log_that_fills_up_refuses_impressions_then_clicks_then_conversions_then_all
 #[test]
 fn a_queue_takes_its_most_records_and_not_one_more() {
     let disk = CrashDisk::new(1);
-    let config =
-        Config { queue_records_max: 10, touch_commit_interval: Duration::from_secs(1), ..small() };
+    let config = Config {
+        queue_records_max: 4_096,
+        touch_commit_interval: Duration::from_secs(1),
+        ..small()
+    };
     let (log, _) = open_with(disk.process(), config, &SteppedClock::default()).unwrap();
     let touches = log.appender(Topic::Touches).unwrap();
-    for n in 0..10 {
+    for n in 0..4_096 {
         touches.enqueue(Class::Click, &record(n)).unwrap();
     }
     let refused = Err(Refused::Full(Topic::Touches));
-    assert_eq!(touches.enqueue(Class::Click, &record(10)), refused);
+    assert_eq!(touches.enqueue(Class::Click, &record(4_096)), refused);
     log.close();
-    assert_eq!(all(&open(&disk).0, Topic::Touches).len(), 10);
+    assert_eq!(all(&open(&disk).0, Topic::Touches).len(), 4_096);
 }
 
 #[test]

@@ -244,6 +244,6 @@ impl DiskFile for Handle {
 
     fn allocate(&self, length: u64) -> io::Result<()> {
         let mut state = self.writable()?;
-        state.change(self.index, Change::Extend(bytes(length)?))
+        state.extend(self.index, bytes(length)?)
     }
 }
