@@ -6,12 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use metrics::Gauge;
-
 use crate::consume::Cursor;
 use crate::disk::{Disk, DiskFile, Mode, SyncPoint, read_full, write_full};
 use crate::error::Error;
 use crate::frame::stream_number;
+use crate::metrics::lag;
 use crate::record::Offset;
 use crate::signal::lock;
 use crate::stream::Stream;
@@ -32,21 +31,19 @@ type Entries = BTreeMap<(u32, u32), Offset>;
 pub(crate) struct CursorFile {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    group: String,
+    group: &'static str,
     /// `None` before the first write, and after a failed one: the file is then made anew.
     file: Option<Box<dyn DiskFile>>,
     sequence: u64,
     entries: Entries,
     /// Whether a consumer of this process has it.
     pub(crate) taken: bool,
-    /// What was subscribed to last, with its measurement: a group is behind also while nobody reads for it.
-    pub(crate) lag: Vec<(Arc<Stream>, Gauge)>,
 }
 
 impl CursorFile {
     /// The file of `group`, empty if there is none. A file of which no slot is good starts the group from the start.
-    fn load(disk: Arc<dyn Disk>, folder: PathBuf, group: String) -> Result<Self, Error> {
-        let path = folder.join(&group);
+    fn load(disk: Arc<dyn Disk>, folder: PathBuf, group: &'static str) -> Result<Self, Error> {
+        let path = folder.join(group);
         let mut this = Self {
             disk,
             folder,
@@ -55,7 +52,6 @@ impl CursorFile {
             sequence: 0,
             entries: Entries::new(),
             taken: false,
-            lag: Vec::new(),
         };
         let file = match this.disk.open(&path, Mode::Write) {
             Ok(file) => file,
@@ -87,11 +83,13 @@ impl CursorFile {
         self.entries.get(&(stream, 0)).copied()
     }
 
-    fn measure_lag(&self) {
-        for (stream, lag) in &self.lag {
-            let next = self.next_offset(stream.number()).unwrap_or(0);
-            #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-            lag.set(stream.high_watermark().saturating_sub(next) as f64);
+    fn measure_lag(&self, streams: &[Arc<Stream>]) {
+        for stream in streams {
+            if let Some(next) = self.next_offset(stream.number()) {
+                let behind = stream.high_watermark().saturating_sub(next);
+                #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+                lag(self.group, stream.topic).set(behind as f64);
+            }
         }
     }
 
@@ -122,7 +120,7 @@ impl CursorFile {
     fn store(&mut self, entries: Entries) -> Result<(), Error> {
         let sequence = self.sequence + 1;
         let slot = encode(sequence, &entries);
-        let path = self.folder.join(&self.group);
+        let path = self.folder.join(self.group);
         match self.file.take() {
             Some(file) => {
                 let at = sequence % 2 * SLOT_BYTES as u64;
@@ -198,7 +196,7 @@ fn decode(slot: &[u8]) -> Option<(u64, Entries)> {
 pub(crate) struct Groups {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    files: Mutex<HashMap<String, Arc<Mutex<CursorFile>>>>,
+    files: Mutex<HashMap<&'static str, Arc<Mutex<CursorFile>>>>,
 }
 
 impl Groups {
@@ -209,27 +207,29 @@ impl Groups {
         let mut files = HashMap::new();
         for name in disk.list(&folder).map_err(|e| io("list", e))? {
             if !name.ends_with(".new") {
-                let file = CursorFile::load(Arc::clone(&disk), folder.clone(), name.clone())?;
+                // Labels of metrics live as long as the process, and so do the few groups of a folder.
+                let name: &'static str = name.leak();
+                let file = CursorFile::load(Arc::clone(&disk), folder.clone(), name)?;
                 files.insert(name, Arc::new(Mutex::new(file)));
             }
         }
         Ok(Self { disk, folder, files: Mutex::new(files) })
     }
 
-    pub(crate) fn group(&self, name: &str) -> Result<Arc<Mutex<CursorFile>>, Error> {
+    pub(crate) fn group(&self, name: &'static str) -> Result<Arc<Mutex<CursorFile>>, Error> {
         let mut files = lock(&self.files);
         if let Some(file) = files.get(name) {
             return Ok(Arc::clone(file));
         }
         let (disk, folder) = (Arc::clone(&self.disk), self.folder.clone());
-        let file = Arc::new(Mutex::new(CursorFile::load(disk, folder, name.to_owned())?));
-        files.insert(name.to_owned(), Arc::clone(&file));
+        let file = Arc::new(Mutex::new(CursorFile::load(disk, folder, name)?));
+        files.insert(name, Arc::clone(&file));
         Ok(file)
     }
 
-    /// Measures how far each group that was subscribed to is behind.
-    pub(crate) fn measure_lag(&self) {
-        self.all().iter().for_each(|file| lock(file).measure_lag());
+    /// Measures how far each group is behind, in all that it ever read.
+    pub(crate) fn measure_lag(&self, streams: &[Arc<Stream>]) {
+        self.all().iter().for_each(|file| lock(file).measure_lag(streams));
     }
 
     fn all(&self) -> Vec<Arc<Mutex<CursorFile>>> {

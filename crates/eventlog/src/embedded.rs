@@ -9,7 +9,6 @@ use crate::consume::{Consumer, Cursor, Delivery, Group, Partition, Unit};
 use crate::cursor::CursorFile;
 use crate::error::{Error, Refused};
 use crate::log::Log;
-use crate::metrics::lag;
 use crate::queue::{Packed, Ticket};
 use crate::reader::{Bounds, Reader};
 use crate::record::{Header, Offset};
@@ -52,8 +51,6 @@ impl EmbeddedConsumer {
                 reader.seek(next);
                 readers.push(reader);
             }
-            let lag = |topic: &Topic| (log.stream(*topic), lag(group.0, *topic));
-            held.lag = topics.iter().map(lag).collect();
             held.taken = true;
         }
         let outputs = Vec::new();

@@ -20,14 +20,14 @@ fn value(text: &str, series: &str) -> f64 {
 fn commits_bytes_refusals_and_lag_are_those_of_the_log() {
     let disk = CrashDisk::new(1);
     let (bytes, text) = telemetry::recorder::local(&[METRICS], || {
-        let config = Config { queue_records_max: 5, ..small() };
+        let config = Config { queue_records_max: 4_096, ..small() };
         let (log, _) = open_with(disk.process(), config, &SteppedClock::default()).unwrap();
         let conversions = log.appender(Topic::Conversions).unwrap();
         for n in 0..3 {
             let records = [record(2 * n), record(2 * n + 1)];
             conversions.append_durable(Class::Conversion, &records).unwrap().wait().unwrap();
         }
-        let many: Vec<_> = (0..6).map(record).collect();
+        let many: Vec<_> = (0..4_097).map(record).collect();
         let refused = conversions.append_durable(Class::Conversion, &many).unwrap_err();
         assert_eq!(refused, Refused::Full(Topic::Conversions));
         let mut consumer = log.subscribe(Group("dedup"), &[Topic::Conversions]).unwrap();
@@ -52,6 +52,23 @@ fn commits_bytes_refusals_and_lag_are_those_of_the_log() {
     assert_eq!(max, f64::from(1u32 << 31) * 8.0);
     let lag = "eventlog_consumer_lag_records{group=\"dedup\",topic=\"events.conversions\"}";
     assert_eq!(value(&text, lag), 1.0, "six records, a batch of five");
+}
+
+#[test]
+fn a_group_of_an_earlier_process_that_nobody_reads_for_is_seen_to_be_behind() {
+    let disk = CrashDisk::new(1);
+    let (log, _) = open(&disk);
+    drop(log.subscribe(Group("dedup"), &[Topic::Conversions]).unwrap());
+    log.close();
+    let ((), text) = telemetry::recorder::local(&[METRICS], || {
+        let (log, _) = open(&disk);
+        let appender = log.appender(Topic::Conversions).unwrap();
+        appender.append_durable(Class::Conversion, &[record(0)]).unwrap().wait().unwrap();
+        log.measure_lag();
+    })
+    .unwrap();
+    let lag = "eventlog_consumer_lag_records{group=\"dedup\",topic=\"events.conversions\"}";
+    assert_eq!(value(&text, lag), 1.0);
 }
 
 #[test]
