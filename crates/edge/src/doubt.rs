@@ -19,7 +19,7 @@ use crate::lane::{self, Hole};
 const RECORDS_MAX: u64 = 262_144;
 /// Sequences that a lane can have had in its queues when its process died: the bound of one queue.
 pub(crate) const IN_DOUBT_MAX: u64 = 65_536;
-/// Records of one commit: well below what a queue takes, as many gaps as there may be.
+/// Records of one commit: a quarter of what the smallest queue takes, as many gaps as there may be.
 const COMMIT_RECORDS_MAX: usize = 1_024;
 /// Topics that carry events of lanes.
 const TOPICS: [Topic; 3] = [Topic::Touches, Topic::Conversions, Topic::Rejected];

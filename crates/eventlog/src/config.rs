@@ -49,7 +49,8 @@ pub struct Config {
     /// there too, so that a killed process loses none that was answered. It needs no more space than `queue_bytes_max` four
     /// times. Default `/dev/shm`; where there is none, a kill may cost the commit interval, as a power cut does.
     pub memory_folder: PathBuf,
-    /// Records that may wait for a commit, per topic; above this they are refused. Count, 1 to 1,048,576; default 65,536.
+    /// Records that may wait for a commit, per topic; above this they are refused. Count, 4,096 (several of the largest
+    /// appends of the edge itself) to 1,048,576; default 65,536.
     pub queue_records_max: u32,
     /// Bytes that may wait for a commit, per topic. Bytes, 2 MiB to 1 GiB; default 32 MiB.
     pub queue_bytes_max: u32,
@@ -108,7 +109,7 @@ impl Config {
         range("bytes_max", self.bytes_max, MIB, u64::MAX, " bytes");
         range("segment_bytes_max", self.segment_bytes_max, 4096, 1 << 30, " bytes");
         range("touch_commit_interval", ms(self.touch_commit_interval), 0, 1000, " ms");
-        range("queue_records_max", self.queue_records_max.into(), 1, 1 << 20, "");
+        range("queue_records_max", self.queue_records_max.into(), 4096, 1 << 20, "");
         range("queue_bytes_max", self.queue_bytes_max.into(), 2 * MIB, 1 << 30, " bytes");
         range("probe_interval", ms(self.probe_interval), 1, 60_000, " ms");
         range("batch_records_max", self.batch_records_max.into(), 1, 65_536, "");

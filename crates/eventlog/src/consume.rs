@@ -158,7 +158,7 @@ pub trait Unit {
     ) -> Result<(), Error>;
 
     /// Begins to make durable what was appended so far, without waiting for it: while the disk works, the stage does, too.
-    /// These outputs stay, whatever becomes of the unit.
+    /// These outputs may stay, whatever becomes of the unit.
     ///
     /// # Errors
     /// As [`Unit::commit`].

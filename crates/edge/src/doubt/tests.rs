@@ -115,8 +115,7 @@ fn a_hole_that_the_dead_process_declared_is_not_declared_in_doubt_as_well() {
 
 #[test]
 fn more_gaps_than_a_queue_takes_are_declared_all_the_same() {
-    // Two commits: the one before gives its room back a little after it is known to be durable.
-    let queue = 2 * u32::try_from(COMMIT_RECORDS_MAX).unwrap();
+    let queue = 4_096;
     let dead = Dead::new(queue);
     let gaps = u64::from(queue) * 3;
     dead.write(Topic::Touches, (0..gaps).map(|n| dead.touch(n * 2 + 1)).collect());

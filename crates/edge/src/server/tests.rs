@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use event::body::Body;
-use event::{Clock, Topic};
+use event::{Clock, LaneId, Topic};
 use eventlog::disk::{Mode, SyncPoint};
 use eventlog::{Disk, DiskFile, RealDisk};
 use testkit::SteppedClock;
@@ -121,14 +121,21 @@ fn a_disk_that_stalls_stops_neither_redirects_nor_the_event_loop() {
 
 fn stall() {
     let disk = StallingDisk::default();
-    let log = eventlog::Config { queue_records_max: 8, ..eventlog::Config::default() };
+    let log = eventlog::Config { queue_records_max: 4_096, ..eventlog::Config::default() };
     let edge = Starting { disk: Arc::new(disk.clone()), log, ..Starting::default() }.start();
     disk.stall(true);
     let lost = || {
         let answer = edge.get("/c/l1", &[]);
         answer.header("sillage-recorded") == Some("no")
     };
-    while !lost() {} // the queue is full
+    // The queue is full but for what its writer took before the disk stalled.
+    let appender = edge.log.appender(Topic::Touches).unwrap();
+    let record = crate::core::record_of(
+        &crate::lane::started(LaneId::from_random(1), "", edge.clock.now()),
+        b"",
+    );
+    while appender.enqueue(eventlog::Class::Essential, &record).is_ok() {}
+    while !lost() {}
     goes_on(&edge, Duration::from_secs(3));
     disk.stall(false);
     let declared = edge.events(Topic::Node, 2);

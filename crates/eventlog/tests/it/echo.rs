@@ -79,11 +79,11 @@ fn what_the_log_has_already_is_not_written_again() {
 #[test]
 fn records_that_were_refused_together_do_not_come_back() {
     let disk = disk();
-    let config = Config { queue_records_max: 5, ..waiting() };
+    let config = Config { queue_records_max: 4_096, ..waiting() };
     let (log, _) = open_with(disk.process(), config, &SteppedClock::default()).unwrap();
     enqueue(&log, &records(0..2));
     let appender = log.appender(TOPIC).unwrap();
-    let refused = appender.append_durable(Class::Click, &records(10..14)).unwrap_err();
+    let refused = appender.append_durable(Class::Click, &records(10..4_106)).unwrap_err();
     assert_eq!(refused, Refused::Full(TOPIC));
     enqueue(&log, &records(2..4));
     disk.kill();

@@ -365,7 +365,7 @@ fn a_newer_format_and_another_clock_are_refused_by_name() {
 #[test]
 fn wrong_settings_are_all_named_at_once() {
     let disk = CrashDisk::new(1);
-    let config = Config { bytes_max: 5, queue_records_max: 0, ..small() };
+    let config = Config { bytes_max: 5, queue_records_max: 4_095, ..small() };
     let fault = open_with(disk.process(), config, &SteppedClock::default()).unwrap_err();
     let text = fault.to_string();
     assert!(text.contains("bytes_max") && text.contains("queue_records_max"), "{text}");
