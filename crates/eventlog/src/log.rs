@@ -139,7 +139,6 @@ impl Log {
             // What may be missing is declared in doubt, as after a power cut.
             Err(e) => tracing::warn!(error = &e as &dyn std::error::Error, "no echo of the log"),
         }
-        log.trim();
         Ok((log, recovery))
     }
 
@@ -199,12 +198,10 @@ impl Log {
                 stream: self.stream(topic),
                 queue: Arc::clone(&slot.queue),
                 fill: Arc::clone(&inner.fill),
-                groups: Arc::clone(&inner.groups),
                 clock: Arc::clone(&inner.clock),
                 segment_bytes_max: inner.config.segment_bytes_max,
                 interval: inner.config.commit_interval(topic),
                 probe_interval: inner.config.probe_interval,
-                keep: inner.config.keep(topic),
                 log_metrics: inner.metrics.clone(),
                 metrics: WriterMetrics::new(topic),
                 next_segment: slot.next_segment,
@@ -244,9 +241,9 @@ impl Log {
         self.0.reporter.listen(Box::new(listener));
     }
 
-    /// Deletes segments that are old enough and read by every group; the number deleted. Also done at start and when a
-    /// segment is full; a topic in which nothing happens is trimmed by whoever calls this now and then. Does nothing once
-    /// the log is closed.
+    /// Deletes segments that are old enough and read by every group; the number deleted. Nothing else deletes: whoever
+    /// has the log open calls this now and then, as long as the clock is to be believed. Does nothing once the log is
+    /// closed.
     pub fn trim(&self) -> usize {
         let inner = &*self.0;
         let held = lock(&inner.lock);

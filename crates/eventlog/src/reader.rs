@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::frame::take_record;
 use crate::record::Offset;
 use crate::segment::{Segment, Step, Walk};
+use crate::signal::lock;
 use crate::stream::{Stream, View};
 
 /// Bounds of one batch.
@@ -113,7 +114,7 @@ impl Reader {
                     return Ok(false);
                 }
                 match self.stream.numbered(view.segment.number + 1) {
-                    Some(next) => self.open = Some(self.enter(&next)?),
+                    Some(next) => self.open = self.open_segment(&next)?,
                     None => return Ok(false),
                 }
                 continue;
@@ -171,14 +172,19 @@ impl Reader {
             _ => match self.enter(view) {
                 Ok(open) => Ok(Some(open)),
                 Err(Error::Io { source, .. })
-                    if source.kind() == io::ErrorKind::NotFound
-                        && self.stream.first_offset() > view.segment.first_offset =>
+                    if source.kind() == io::ErrorKind::NotFound && self.is_deleted(view) =>
                 {
                     Ok(None)
                 }
                 Err(e) => Err(e),
             },
         }
+    }
+
+    /// Whether the segment was deleted. Waits for who is about it: its file goes before it is taken off the list.
+    fn is_deleted(&self, view: &View) -> bool {
+        drop(lock(&self.stream.trimming));
+        self.stream.first_offset() > view.segment.first_offset
     }
 
     fn enter(&self, view: &View) -> Result<Open, Error> {

@@ -7,13 +7,11 @@ use std::time::{Duration, Instant};
 
 use event::Clock;
 
-use crate::cursor::Groups;
 use crate::disk::{DiskFile, Mode, SyncPoint, write_full};
 use crate::error::CommitError;
 use crate::frame::{FRAME_HEADER_BYTES, FrameHeader, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::metrics::{LogMetrics, WriterMetrics};
 use crate::queue::{Fill, Pending, Queue, State};
-use crate::retention;
 use crate::segment::Segment;
 use crate::stream::Stream;
 
@@ -28,12 +26,10 @@ pub(crate) struct Writer {
     pub(crate) stream: Arc<Stream>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) fill: Arc<Fill>,
-    pub(crate) groups: Arc<Groups>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) segment_bytes_max: u64,
     pub(crate) interval: Duration,
     pub(crate) probe_interval: Duration,
-    pub(crate) keep: Option<Duration>,
     pub(crate) log_metrics: LogMetrics,
     pub(crate) metrics: WriterMetrics,
     /// Number of the next segment.
@@ -129,7 +125,6 @@ impl Writer {
             |a: &Active| a.shown && a.segment.end.saturating_add(length) > self.segment_bytes_max;
         if self.active.as_ref().is_some_and(too_long) {
             self.give_back();
-            retention::trim(&self.stream, &self.groups, self.keep, self.clock.now(), &self.fill);
         }
         let mut active = match self.active.take() {
             Some(active) => active,

@@ -1,10 +1,15 @@
 //! What is deleted, and when.
 
+use std::any::Any;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use event::{LaneId, Millis, Sequence, Topic};
-use eventlog::{Backend, Class, Delivery, Group, Log};
+use eventlog::disk::Mode;
+use eventlog::{Backend, Class, Config, Delivery, Disk, DiskFile, Group, Log, SyncPoint};
 use testkit::{CrashDisk, SteppedClock};
 
 use crate::world::{DATA, all, open_with, sized, small};
@@ -67,20 +72,125 @@ fn a_segment_that_a_group_has_not_read_stays_however_old() {
     assert!(log.trim() > 1);
 }
 
+/// A disk on which something happens between the removal of a segment and the end of its deletion.
+struct Between<F> {
+    disk: Arc<dyn Disk>,
+    between: F,
+    /// Whether somebody looked for a file that is not there.
+    missed: Arc<AtomicBool>,
+}
+
+impl<F> fmt::Debug for Between<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Between")
+    }
+}
+
+fn until(what: &AtomicBool) {
+    let started = Instant::now();
+    while !what.load(Ordering::Acquire) {
+        assert!(started.elapsed() < Duration::from_secs(10), "nobody came");
+        std::thread::yield_now();
+    }
+}
+
+impl<F: Fn() + Send + Sync + 'static> Disk for Between<F> {
+    fn open(&self, path: &Path, mode: Mode) -> io::Result<Box<dyn DiskFile>> {
+        let opened = self.disk.open(path, mode);
+        let gone = |e: &io::Error| mode == Mode::Read && e.kind() == io::ErrorKind::NotFound;
+        if opened.as_ref().is_err_and(gone) {
+            self.missed.store(true, Ordering::Release);
+        }
+        opened
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        self.disk.create_folder(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        self.disk.list(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove(path)
+    }
+
+    fn sync_folder(&self, path: &Path, point: SyncPoint) -> io::Result<()> {
+        if point == SyncPoint::Removal {
+            (self.between)();
+        }
+        self.disk.sync_folder(path, point)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Any + Send + Sync>> {
+        self.disk.lock(path)
+    }
+}
+
 #[test]
-fn a_segment_that_two_threads_want_to_delete_is_deleted_and_counted_once() {
+fn a_segment_that_several_threads_want_to_delete_while_others_are_made_is_deleted_and_counted_once()
+{
     let disk = CrashDisk::new(1);
-    let clock = SteppedClock::default();
-    let (log, _) = open_with(disk.process(), small(), &clock).unwrap();
-    fill(&log, Topic::Rejected);
-    let before = disk.names(&Path::new(DATA).join("events.rejected")).len();
-    clock.step(HOUR * 6);
+    let config = Config { keep_rejected: Duration::ZERO, bytes_max: 1 << 20, ..small() };
+    let between = || std::thread::sleep(Duration::from_millis(1));
+    let slow = Between { disk: disk.process(), between, missed: Arc::default() };
+    let (log, _) = open_with(Arc::new(slow), config, &SteppedClock::default()).unwrap();
+    let writing = AtomicBool::new(true);
     let trimmed: usize = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| log.trim())).collect();
+        let trim = || {
+            let mut trimmed = 0;
+            while writing.load(Ordering::Acquire) {
+                trimmed += log.trim();
+            }
+            trimmed + log.trim()
+        };
+        let threads: Vec<_> = (0..3).map(|_| scope.spawn(trim)).collect();
+        for _ in 0..20 {
+            fill(&log, Topic::Rejected);
+        }
+        writing.store(false, Ordering::Release);
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
+    // Eight records of 400 bytes fill a segment.
+    let created = 600 / 8;
     let left = disk.names(&Path::new(DATA).join("events.rejected")).len();
-    assert_eq!((trimmed, left), (before - 1, 1), "the segment that is written stays");
+    assert_eq!((trimmed, left), (created - 1, 1), "the segment that is written stays");
+    assert_eq!(disk.synced(SyncPoint::Removal), trimmed as u64);
+    assert!(!log.sheds(Class::Essential), "its bytes are taken off once");
+}
+
+#[test]
+fn who_reads_without_a_group_while_a_segment_is_deleted_goes_on_at_the_first_one_kept() {
+    let removed = Arc::new(AtomicBool::new(false));
+    let missed = Arc::new(AtomicBool::new(false));
+    let between = {
+        let (removed, missed) = (Arc::clone(&removed), Arc::clone(&missed));
+        move || {
+            removed.store(true, Ordering::Release);
+            until(&missed);
+            // Who missed it looks again before the deletion is over.
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let disk = Between { disk: CrashDisk::new(1).process(), between, missed };
+    let clock = SteppedClock::default();
+    let (log, _) = open_with(Arc::new(disk), small(), &clock).unwrap();
+    fill(&log, Topic::Rejected);
+    clock.step(HOUR * 6);
+    let (trimmed, read) = std::thread::scope(|scope| {
+        let trimming = scope.spawn(|| log.trim());
+        until(&removed);
+        let read = all(&log, Topic::Rejected);
+        (trimming.join().unwrap(), read)
+    });
+    assert!(trimmed > 1);
+    let first = log.reader().first_offset(Topic::Rejected);
+    assert_eq!(read, (first..30).map(|n| sized(n, 400)).collect::<Vec<_>>());
 }
 
 #[test]
