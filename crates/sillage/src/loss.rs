@@ -84,7 +84,7 @@ impl Watch {
     /// start.
     pub(crate) fn start(
         reader: &LogReader,
-        tick: impl Fn() + Send + 'static,
+        mut tick: impl FnMut() + Send + 'static,
     ) -> Result<Self, telemetry::Error> {
         let account = Arc::new(Mutex::new(Account::default()));
         let stop = Arc::new(AtomicBool::new(false));

@@ -21,6 +21,7 @@ mod keys;
 mod loss;
 mod node;
 mod rebuild;
+mod retention;
 mod serve;
 mod signals;
 mod stages;
@@ -52,6 +53,7 @@ const METRICS: &[&[telemetry::Metric]] = &[
     attribution::METRICS,
     stages::METRICS,
     loss::METRICS,
+    retention::METRICS,
 ];
 
 /// The command line, the configuration or the catalog is wrong (`EX_USAGE` of sysexits.h).

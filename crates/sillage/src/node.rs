@@ -20,6 +20,7 @@ use crate::catalog_file::Source;
 use crate::config::{Config, Faults};
 use crate::keys;
 use crate::loss;
+use crate::retention::Retention;
 use crate::signals::Request;
 use crate::stages::{Base, Stages};
 use crate::trace;
@@ -81,10 +82,11 @@ impl Node {
         let catalog = Source::open(&config.node.catalog_file, &log, Arc::clone(&clock))?;
         let catalog = Arc::new(catalog);
         let (aging, of_tick) = (Arc::clone(&catalog), log.clone());
+        let mut retention = Retention::new(&log, &clock, clock_kind);
         let tick = move || {
             aging.tick();
             of_tick.measure_lag();
-            of_tick.trim();
+            retention.tick();
         };
         let loss = Arc::new(loss::Watch::start(log.reader(), tick)?);
         let journal: Arc<dyn Journal> =
