@@ -148,8 +148,8 @@ impl<K: Kv> State<K> {
     }
 
     /// Adds evidence and orders, in one step. What is there already stays as it is; of two records of one order the one
-    /// with more members stands, of equal ones the later delivered. Answers the records that stand now for orders of
-    /// `noted` where they are new.
+    /// with more members stands, of equal ones the later delivered, and the merges of both. Answers the records that
+    /// stand now for orders of `noted` where they are new.
     ///
     /// # Errors
     /// The backend fails; nothing was added.
@@ -665,31 +665,13 @@ impl<K: Kv> Adding<'_, K> {
             Some(record) => Some(record.clone()),
             None => self.state.record(&record.order)?,
         };
+        let program = self.number(record.order.program.as_str());
+        // Also those of an older record: other orders may have been decided by them, and must not know less.
+        for (id, edge) in implied_merges(record) {
+            self.merge((program, record.order.test), id, edge);
+        }
         if known.as_ref().is_some_and(|known| known.members > record.members) {
             return Ok(());
-        }
-        let program = self.number(record.order.program.as_str());
-        let place = (program, record.order.test);
-        // What an older record implied and this one does not is no longer so: whoever may have been reached by it is
-        // decided again. Marked in the same step, since a second delivery of this record displaces nothing.
-        let mut displaced = Affected::new();
-        for (id, edge) in known.iter().flat_map(implied_merges) {
-            if implied_merges(record).any(|still| still == (id, edge)) {
-                continue;
-            }
-            for key in merge_keys(place, id, &edge) {
-                self.changes.remove(Table::Merges, key);
-            }
-            for id in [&id, &edge.other] {
-                let prefix = id_key(place.0, place.1, id);
-                self.state.open_orders(&prefix, None, newest_receipt(record), &mut displaced)?;
-            }
-        }
-        for (order, received_at) in &displaced {
-            self.state.put_dirty(order, *received_at, &mut self.changes)?;
-        }
-        for (id, edge) in implied_merges(record) {
-            self.merge(place, id, edge);
         }
         let ids = record.ids.iter().map(|id| id_key(program, record.order.test, id));
         let clicks = [&record.click, &record.exempt_click].into_iter().flatten();

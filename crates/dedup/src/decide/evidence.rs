@@ -112,7 +112,7 @@ impl Evidence {
             click,
             exempt_click,
             refused_clicks: refused,
-            merges: merges(ordered, rules),
+            merges: merges(ordered),
             notes: notes.into_iter().collect(),
             guard,
         }
@@ -179,12 +179,18 @@ fn pages_conflict<'a>(counting: impl Iterator<Item = &'a Member>) -> bool {
     shared.is_some_and(|shared| shared.is_empty())
 }
 
-/// What reports with two or more ids imply: each id belongs to the person of the smallest one. Credentialed reports
-/// first where the list is bounded.
-fn merges(ordered: &[&Member], rules: Rules) -> Vec<ImpliedMerge> {
+/// What reports with two or more ids imply: each id belongs to the person of the smallest one. Where the list is bounded,
+/// credentialed reports first, and of these the first by event id.
+///
+/// A further report takes nothing away, whatever the canonical one and its terms become: other orders were decided by
+/// this, and must not know less. So what is near is built in.
+fn merges(reports: &[&Member]) -> Vec<ImpliedMerge> {
+    let rules = Rules::BUILT_IN;
+    let mut by_id = reports.to_vec();
+    by_id.sort_unstable_by_key(|member| member.id);
     let joins = |member: &&Member| member.conversion.ids.len() > 1;
     let (credentialed, pages): (Vec<&Member>, Vec<&Member>) =
-        ordered.iter().copied().partition(|member| member.credentialed());
+        by_id.into_iter().partition(|member| member.credentialed());
     let confirmed = |page: &&Member| {
         credentialed.iter().any(|member| rules.near(member.received_at, page.received_at))
     };

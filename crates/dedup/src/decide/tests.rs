@@ -441,6 +441,9 @@ fn two_ids_of_a_credentialed_report_imply_a_merge_and_a_page_needs_one_beside_it
     assert_eq!(merges(&[page(0), pixel(3, 1).ids(&ids)]).len(), 0);
     assert_eq!(merges(&[page(30 * MIN), server(1, 0)]).len(), 2);
     assert_eq!(merges(&[page(30 * MIN + 1), server(1, 0)]).len(), 0);
+    // Whatever the terms say, which may become others by a further report.
+    let terms = Rules { evidence_window_ms: 1, ..Rules::BUILT_IN };
+    assert_eq!(record(terms, &[page(30 * MIN), server(1, 0)]).merges.len(), 2);
     // The credentialed report need not be the canonical one, nor without ids of its own.
     let import = pixel(3, 60 * MIN).by(Source::Import, Trust::Signed).ids(&[customer(3)]);
     assert_eq!(merges(&[page(30 * MIN), pixel(1, 0), import]).len(), 2);
