@@ -308,14 +308,11 @@ impl<K: Kv> Session<'_, K> {
                 records: Records::default(),
             };
             for (order, received_at) in orders {
-                if desk.still_misses(&order, now) {
-                    waiting = waiting.saturating_add(1);
-                    continue;
+                if !desk.still_misses(&order, now) {
+                    desk.decide(order.clone(), received_at, now, &mut outputs)?;
                 }
-                desk.decide(order, received_at, now, &mut outputs)?;
+                waiting = waiting.saturating_add(u32::from(desk.missed.contains_key(&order)));
             }
-            let still = u32::try_from(desk.deferred.len()).unwrap_or(u32::MAX);
-            waiting = waiting.saturating_add(still);
             outputs.commit(&[]).map_err(Error::Write)?;
             deps.state.settle(&settled)?;
         }

@@ -152,7 +152,7 @@ impl<K: Kv> State<K> {
     /// stand now for orders of `noted` where they are new.
     ///
     /// # Errors
-    /// The backend fails; nothing was added.
+    /// The backend fails. All of it was added or nothing; adding it again is safe.
     pub fn add(&self, noted: &[Noted]) -> Result<Records, StoreError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut adding = Adding {
