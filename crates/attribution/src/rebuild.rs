@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use event::body::decision::DecisionVersion;
 use event::hash::ContentHash;
 use event::{EventType, OrderKey, Topic};
-use eventlog::{LogReader, Record};
+use eventlog::{Batch, LogReader, Record};
 use serde::Deserialize;
 
 use crate::error::Error;
 use crate::store::{Kv, Settled};
-use crate::worker::{Turn, Worker, known};
+use crate::worker::{Read, Turn, Worker, read};
+
+/// Emitted decisions that are remembered in one step. Count.
+const EMITTED_MAX: usize = 10_000;
 
 /// What a rebuild has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,26 +26,55 @@ pub struct Rebuilt {
 }
 
 impl<K: Kv> Worker<K> {
-    /// Fills an empty state: everything known first, then what was last emitted; then decides every order once more, and
-    /// emits only those decisions that differ from the last emitted ones. Nothing else may write to the topics.
-    ///
-    /// If it fails or `stop` is set, the state is not whole, but good to go on from: a worker on it reads the topics from
-    /// the start.
+    /// Fills a new state as by [`Worker::fill`], then decides every order once more, and emits only those decisions that
+    /// differ from the last emitted ones. Nothing else may write to the topics.
     ///
     /// # Errors
     /// The log or the state fails.
     pub fn rebuild(&self, topics: &LogReader, stop: &AtomicBool) -> Result<Rebuilt, Error> {
+        let rebuilt = self.fill(topics, stop)?;
+        let mut session = self.subscribe()?;
+        while !stop.load(Ordering::Relaxed) && session.turn()? != Turn::Idle {}
+        Ok(rebuilt)
+    }
+
+    /// Fills a state that has read nothing yet: everything known first, then what was last emitted. Decisions made while
+    /// it fills would be made of a part of what they were made of before. Does nothing to another state.
+    ///
+    /// Worker and [`View`](crate::View) begin when it is done. If it fails or `stop` is set it begins anew the next time.
+    ///
+    /// # Errors
+    /// The log or the state fails.
+    pub fn fill(&self, topics: &LogReader, stop: &AtomicBool) -> Result<Rebuilt, Error> {
         let mut rebuilt = Rebuilt::default();
+        if !self.state().is_new()? {
+            return Ok(rebuilt);
+        }
+        let mut cursor = None;
         for topic in [Topic::Touches, Topic::Unique] {
-            rebuilt.events += each_batch(topics, topic, stop, |records| {
-                // A record that does not read is parked by the session, which reads all of them again.
-                self.state().add(&records.iter().filter_map(known).collect::<Vec<_>>())?;
+            let mut readable = true;
+            rebuilt.events += each_batch(topics, topic, stop, |batch| {
+                let mut noted = Vec::with_capacity(batch.records.len());
+                for record in &batch.records {
+                    match read(record) {
+                        Read::Noted(one) => noted.push(one),
+                        Read::Skipped => {}
+                        Read::Unreadable(_) => readable = false,
+                    }
+                }
+                self.state().add(&noted)?;
+                // The session reads orders again, to decide them; touches only from the first batch that it must park
+                // something of.
+                if topic == Topic::Touches && readable {
+                    cursor = Some((batch.partition, batch.next_offset));
+                }
                 Ok(())
             })?;
         }
         let mut newest = HashMap::new();
-        each_batch(topics, Topic::Attributed, stop, |records| {
-            let decisions = records.iter().filter(|one| one.kind == EventType::Decision.number());
+        each_batch(topics, Topic::Attributed, stop, |batch| {
+            let decisions =
+                batch.records.iter().filter(|one| one.kind == EventType::Decision.number());
             for decision in decisions {
                 let Emitted { order, version, inputs_hash } = emitted(decision)?;
                 let rank = (version, inputs_hash);
@@ -51,11 +83,19 @@ impl<K: Kv> Worker<K> {
             }
             Ok(())
         })?;
+        if stop.load(Ordering::Relaxed) {
+            return Ok(rebuilt);
+        }
         rebuilt.orders = newest.len() as u64;
-        let emitted = newest.into_iter().map(|(order, (_, inputs))| (order, inputs)).collect();
-        self.state().settle(&Settled { emitted, ..Settled::default() })?;
-        let mut session = self.subscribe()?;
-        while !stop.load(Ordering::Relaxed) && session.turn()? != Turn::Idle {}
+        let mut newest = newest.into_iter().map(|(order, (_, inputs))| (order, inputs));
+        loop {
+            let emitted: Vec<_> = newest.by_ref().take(EMITTED_MAX).collect();
+            if emitted.is_empty() {
+                break;
+            }
+            self.state().settle(&Settled { emitted, ..Settled::default() })?;
+        }
+        self.state().settle(&Settled { cursor, ..Settled::default() })?;
         Ok(rebuilt)
     }
 }
@@ -83,7 +123,7 @@ fn each_batch(
     topics: &LogReader,
     topic: Topic,
     stop: &AtomicBool,
-    mut each: impl FnMut(&[Record]) -> Result<(), Error>,
+    mut each: impl FnMut(&Batch) -> Result<(), Error>,
 ) -> Result<u64, Error> {
     let mut count = 0;
     for batch in topics.scan(topic, topics.first_offset(topic)) {
@@ -91,7 +131,7 @@ fn each_batch(
             break;
         }
         let batch = batch.map_err(Error::Read)?;
-        each(&batch.records)?;
+        each(&batch)?;
         count += batch.records.len() as u64;
     }
     Ok(count)
@@ -99,14 +139,21 @@ fn each_batch(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
     use event::envelope::CODEC_JSON;
     use event::topic::KeyHash;
-    use event::{EventId, EventType};
-    use eventlog::Record;
+    use event::{EventId, EventType, Millis, Topic};
+    use eventlog::{Class, ClockKind, Log, Partition, RealDisk, Record};
+    use testkit::SteppedClock;
 
-    use super::emitted;
-    use crate::build::World;
-    use crate::worker::envelope;
+    use super::{Rebuilt, emitted};
+    use crate::build::{START, World};
+    use crate::config::Config;
+    use crate::random::unique;
+    use crate::store::{MemoryKv, State};
+    use crate::worker::{Deps, Turn, Worker, envelope};
 
     fn record(payload: impl Into<bytes::Bytes>) -> Record {
         Record {
@@ -130,5 +177,71 @@ mod tests {
         json["body"].as_object_mut().unwrap().remove("order");
         let told = emitted(&record(json.to_string())).err().unwrap().to_string();
         assert!(told.starts_with("read the emitted decision "), "{told}");
+    }
+
+    fn append(log: &Log, topic: Topic, envelopes: &[event::Envelope]) {
+        let of = |envelope: &event::Envelope| Record {
+            kind: envelope.body.event_type().number(),
+            id: envelope.id,
+            ..record(envelope.to_json())
+        };
+        let records: Vec<_> = envelopes.iter().map(of).collect();
+        let end = log.reader().high_watermark(topic) + records.len() as u64;
+        let _durable = log.appender(topic).unwrap().append_durable(Class::Essential, &records);
+        while log.reader().high_watermark(topic) < end {
+            std::thread::yield_now();
+        }
+    }
+
+    fn worker(log: &Log, world: &World) -> Worker<MemoryKv> {
+        let file = catalog::CatalogFile::parse(&world.toml(), catalog::Format::Toml).unwrap();
+        let versions = file.plan(&catalog::State::default(), Millis(0)).unwrap();
+        let catalog = catalog::Handle::new(catalog::State::fold(&versions).unwrap()).unwrap();
+        let deps = Deps {
+            log: Arc::new(log.clone()),
+            state: Arc::new(State::open(MemoryKv::default()).unwrap()),
+            catalog: Arc::new(catalog),
+            clock: Arc::new(SteppedClock::at(START)),
+        };
+        Worker::new(Config::for_tests(), deps)
+    }
+
+    fn work(worker: &Worker<MemoryKv>) {
+        let mut session = worker.subscribe().unwrap();
+        let mut idle = 0;
+        while idle < 20 {
+            idle = if session.turn().unwrap() == Turn::Idle { idle + 1 } else { 0 };
+        }
+    }
+
+    #[test]
+    fn a_new_state_knows_everything_before_it_decides_and_says_nothing_twice() {
+        let world = World::read("click A @0d; click B @1h; order @1d");
+        let folder = tempfile::tempdir().unwrap();
+        let (path, clock) = (folder.path().join("log"), Arc::new(SteppedClock::at(START)));
+        let config = eventlog::Config::default();
+        let (log, _) =
+            Log::open(Arc::new(RealDisk), &path, config, clock, ClockKind::Real).unwrap();
+        let stop = &AtomicBool::new(false);
+        append(&log, Topic::Unique, &[unique(world.orders[0].clone())]);
+        let first = worker(&log, &world);
+        work(&first);
+        append(&log, Topic::Touches, &world.events);
+        work(&first);
+        let said = log.reader().high_watermark(Topic::Attributed);
+        assert!(said > 1, "the order was decided before its touches came");
+
+        let second = worker(&log, &world);
+        let filled = Rebuilt { events: 3, orders: 1 };
+        assert_eq!(second.fill(log.reader(), &AtomicBool::new(true)).unwrap().orders, 0);
+        assert_eq!(second.fill(log.reader(), stop).unwrap(), filled, "begun anew");
+        let order = &world.orders[0].order;
+        assert_eq!(second.state().emitted(order).unwrap(), first.state().emitted(order).unwrap());
+        let resume = |topic| second.state().resume(Partition { topic, index: 0 }).unwrap();
+        assert_eq!((resume(Topic::Touches), resume(Topic::Unique)), (2, 0));
+        assert_eq!(second.fill(log.reader(), stop).unwrap(), Rebuilt::default(), "filled");
+        work(&second);
+        assert_eq!(log.reader().high_watermark(Topic::Attributed), said);
+        log.close();
     }
 }

@@ -13,7 +13,7 @@ use catalog::Snapshot;
 use event::body::{Decision, OrderRecord};
 use event::time::DAY_MS;
 use event::{Clock, Millis, OrderKey, Topic};
-use eventlog::{Backend, Batch, Consumer, Delivery, Group, Record};
+use eventlog::{Backend, Batch, Consumer, Delivery, Group};
 
 use crate::config::Config;
 use crate::decide::{HORIZON_MS, closes_at, decide_under};
@@ -23,9 +23,9 @@ use crate::noted::Noted;
 use crate::store::state::{Affected, Records};
 use crate::store::{Kv, Settled, State};
 use output::Outputs;
-use reading::Read;
 
 pub use output::envelope;
+pub(crate) use reading::{Read, read};
 
 /// The consumer group of this stage.
 pub const GROUP: Group = Group("attribution");
@@ -419,19 +419,11 @@ impl<K: Kv> Desk<'_, K> {
     }
 }
 
-/// What a record adds to what is known, if it can be read.
-pub(crate) fn known(record: &Record) -> Option<Noted> {
-    match reading::read(record) {
-        Read::Noted(noted) => Some(noted),
-        Read::Skipped | Read::Unreadable(_) => None,
-    }
-}
-
 fn take(batch: &Batch, metrics: &Metrics) -> (Vec<Noted>, Vec<event::Envelope>) {
     let mut noted = Vec::with_capacity(batch.records.len());
     let mut parked = Vec::new();
     for record in &batch.records {
-        match reading::read(record) {
+        match read(record) {
             Read::Noted(one) => {
                 match &one {
                     Noted::Touch { .. } => metrics.touches.increment(1),

@@ -119,9 +119,13 @@ impl Stages {
         stages.spawn("attribution", move || {
             view.close(); // else the folder would stay locked
             let state = Arc::new(open_attribution(&on.config)?);
-            view.open(Arc::clone(&state));
-            let worker = attribution_worker(&on, state);
-            Ok(Box::new(move |stop| Ok(worker.run(stop)?)))
+            let worker = attribution_worker(&on, Arc::clone(&state));
+            let (view, topics) = (view.clone(), on.log.reader().clone());
+            Ok(Box::new(move |stop| {
+                worker.fill(&topics, stop)?;
+                view.open(state);
+                Ok(worker.run(stop)?)
+            }))
         })?;
         Ok(stages)
     }

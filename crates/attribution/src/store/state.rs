@@ -532,6 +532,19 @@ impl<K: Kv> State<K> {
         if changes.is_empty() { Ok(()) } else { self.kv.write(changes) }
     }
 
+    /// Whether no topic was read yet.
+    ///
+    /// # Errors
+    /// The backend cannot be read.
+    pub fn is_new(&self) -> Result<bool, StoreError> {
+        let mut new = true;
+        self.kv.scan(Table::Cursors, &[], &[], &mut |key, _| {
+            new &= key == NEXT_ROW;
+            Ok(new)
+        })?;
+        Ok(new)
+    }
+
     /// From where to read a partition: 0 for one that this state knows nothing of, so that a new or deleted state is
     /// filled from the topic.
     ///

@@ -23,7 +23,7 @@ use crate::noted::{Noted, noted};
 const SENT_BYTES_MAX: usize = 4_096;
 
 /// What a record is to attribution.
-pub(super) enum Read {
+pub(crate) enum Read {
     /// An addition to what is known.
     Noted(Noted),
     /// For other stages.
@@ -119,7 +119,7 @@ impl<'de> Deserialize<'de> for AnyText {
     }
 }
 
-pub(super) fn read(record: &Record) -> Read {
+pub(crate) fn read(record: &Record) -> Read {
     if record.codec != CODEC_JSON {
         return Read::Unreadable(format!("codec {} is not known to this version", record.codec));
     }
