@@ -23,6 +23,7 @@ pub use inputs::{Input, Inputs, Order};
 pub use verify::{Verification, verify};
 
 use crate::evidence::Evidence;
+use crate::facts::FACTS_END_MAX;
 
 /// How far before an order touches are looked at: one constant of an installation, no lookback window is longer.
 pub const HORIZON_MS: i64 = catalog::limits::HORIZON_MS;
@@ -33,6 +34,10 @@ pub const AFTER_MS: i64 = DAY_MS;
 pub const SKEW_MAX_MS: i64 = 2_000;
 /// What an oversize identity adds to the count of known events of a version.
 pub const OVERSIZE_KNOWN: u64 = 1 << 40;
+/// What a landing report adds to it that no longer reaches its touch, since others have smaller ids: more than was known
+/// of the touch by it.
+pub const DISPLACED_KNOWN: u64 = 1 << 10;
+const _: () = assert!(DISPLACED_KNOWN > 1 + 3 * 2 * FACTS_END_MAX as u64);
 
 /// Decides one order.
 ///

@@ -15,6 +15,10 @@ pub const EPOCH_MS: i64 = 30 * DAY_MS;
 /// enough to bound what one decision reads.
 pub const TOUCHES_PER_EPOCH_MAX: usize = 1_000;
 
+/// Ways to touches of one id in one epoch, by their own events and by landing reports, above which they are no longer
+/// evidence either. Count; a click that is landed on again and again has many.
+pub const REACHED_PER_EPOCH_MAX: usize = 16 * TOUCHES_PER_EPOCH_MAX;
+
 /// Ids that merges join with one id directly, above which no more are read. Count; low enough to bound what one decision
 /// reads, and above any `identity_max`: the component is oversize.
 pub const MERGED_IDS_MAX: usize = 4_096;
@@ -209,8 +213,8 @@ pub trait Evidence {
         out: &mut Vec<MergeEdge>,
     ) -> Result<(), Self::Error>;
 
-    /// Appends the touches of `id` in `epoch`. If there are more than [`TOUCHES_PER_EPOCH_MAX`] distinct ones, answers
-    /// false and appends none.
+    /// Appends the touches of `id` in `epoch`. If there are more than [`TOUCHES_PER_EPOCH_MAX`] distinct ones, or more than
+    /// [`REACHED_PER_EPOCH_MAX`] ways to them, answers false and appends none.
     ///
     /// # Errors
     /// The store cannot be read.

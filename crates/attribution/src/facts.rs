@@ -1,6 +1,6 @@
 //! What was said about one touch, bounded: of each kind the first and the last by event id.
 
-use event::{EventId, IdentityId};
+use event::IdentityId;
 
 use crate::evidence::{Fact, FactKind, LANDINGS_PER_TOUCH_MAX};
 
@@ -34,12 +34,6 @@ impl FactSet {
         // One too many: it is the one behind the first half.
         let Some(place) = same.nth(FACTS_END_MAX) else { return true };
         self.0.remove(place).0.stamp.id != id
-    }
-
-    /// Whether this landing report is among the first by which the touch is reached.
-    pub(crate) fn reaches(&self, landing: EventId) -> bool {
-        let landings = self.facts().filter(|fact| matches!(fact.kind, FactKind::Landing(_)));
-        landings.take(LANDINGS_PER_TOUCH_MAX).any(|fact| fact.stamp.id == landing)
     }
 
     /// The facts, by event id.

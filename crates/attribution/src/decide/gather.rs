@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use smallvec::{SmallVec, smallvec};
 
 use super::inputs::{Input, Inputs, Reaches};
-use super::{AFTER_MS, HORIZON_MS, OVERSIZE_KNOWN, closes_at};
+use super::{AFTER_MS, DISPLACED_KNOWN, HORIZON_MS, OVERSIZE_KNOWN, closes_at};
 use crate::evidence::{
     Evidence, Fact, FactKind, Flags, KnownTouch, LANDINGS_PER_TOUCH_MAX, Scope, Stamp, epoch_of,
 };
@@ -34,6 +34,7 @@ pub(super) fn gather<E: Evidence>(
         found: Vec::new(),
         facts: HashMap::default(),
         units: Vec::new(),
+        displaced: Vec::new(),
     };
     gathering.run()
 }
@@ -52,6 +53,8 @@ struct Gathering<'a, E> {
     facts: HashMap<EventId, Vec<Fact>, RandomState>,
     /// Of each touch found: its id, the components it is reached from, and the count of known events about it.
     units: Vec<(EventId, Components, u64)>,
+    /// For each landing report that is not among the first of its touch: the component whose id it told.
+    displaced: Vec<usize>,
 }
 
 /// Places of components, each once.
@@ -205,10 +208,16 @@ impl<E: Evidence> Gathering<'_, E> {
             }
             for one in reached.drain(..) {
                 let counts = match &one.landing {
-                    Some(stamp) => self.admissible(stamp) && self.reaches(one.touch.id, stamp)?,
+                    Some(stamp) => self.admissible(stamp),
                     None => one.touch.received_at <= self.closes_at,
                 };
                 if !counts || !self.in_horizon(one.touch.occurred_at) {
+                    continue;
+                }
+                if let Some(stamp) = &one.landing
+                    && !self.reaches(one.touch.id, stamp)?
+                {
+                    self.displaced.push(component);
                     continue;
                 }
                 let reaches = Reaches { shared_id: direct, merge: !direct, ..Reaches::default() };
@@ -400,6 +409,9 @@ impl<E: Evidence> Gathering<'_, E> {
             let ignored = if component.oversize || crowded { OVERSIZE_KNOWN } else { 0 };
             let one = component.merges.saturating_add(ignored);
             known = known.saturating_add(one.saturating_mul(component.own));
+        }
+        for component in self.displaced.iter().filter_map(|place| components.get(*place)) {
+            known = known.saturating_add(DISPLACED_KNOWN.saturating_mul(component.own));
         }
         let clicks = [&self.record.click, &self.record.exempt_click];
         for (id, places, units) in &self.units {

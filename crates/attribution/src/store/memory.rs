@@ -7,8 +7,8 @@ use event::body::decision::Dimensions;
 use event::{EventId, IdentityId, Millis, ProgramName};
 
 use crate::evidence::{
-    Evidence, Fact, KnownTouch, MERGES_PER_PAIR_MAX, MergeEdge, Reached, Scope, Stamp,
-    TOUCHES_PER_EPOCH_MAX, epoch_of,
+    Evidence, Fact, KnownTouch, MERGES_PER_PAIR_MAX, MergeEdge, REACHED_PER_EPOCH_MAX, Reached,
+    Scope, Stamp, TOUCHES_PER_EPOCH_MAX, epoch_of,
 };
 use crate::facts::FactSet;
 use crate::noted::{Noted, implied_merges};
@@ -39,8 +39,7 @@ impl Memory {
             Noted::Fact { program, touch, fact, landed } => {
                 let facts = self.facts.entry((program.clone(), *touch)).or_default();
                 facts.add(fact.clone(), Vec::new());
-                let reached = facts.reaches(fact.stamp.id);
-                if let Some((click, ids)) = landed.as_deref().filter(|_| reached) {
+                if let Some((click, ids)) = landed.as_deref() {
                     let claimed = KnownTouch::claimed(click);
                     let scope = Scope { program: program.clone(), test: click.test };
                     for id in ids {
@@ -111,7 +110,7 @@ impl Evidence for Memory {
             distinct += usize::from(last != Some((*at, *touch)));
             last = Some((*at, *touch));
         }
-        if distinct > TOUCHES_PER_EPOCH_MAX {
+        if distinct > TOUCHES_PER_EPOCH_MAX || found.len() > REACHED_PER_EPOCH_MAX {
             return Ok(false);
         }
         out.extend(found.values().cloned());

@@ -14,7 +14,9 @@ use super::codec::{
     stamp, touch,
 };
 use super::names::Known;
-use crate::evidence::{KnownTouch, Reached, Stamp, TOUCHES_PER_EPOCH_MAX, epoch_of};
+use crate::evidence::{
+    KnownTouch, REACHED_PER_EPOCH_MAX, Reached, Stamp, TOUCHES_PER_EPOCH_MAX, epoch_of,
+};
 
 /// Bytes of records from which they are packed. 32 MiB: a quarter of a million touches, which a start reads again in a
 /// moment; the indices take about as much memory again.
@@ -203,13 +205,13 @@ impl Gathered {
         if self.reached.len() < self.look_at {
             return Ok(true);
         }
-        let distinct = self.settle();
+        let few = self.settle();
         self.look_at = 2 * self.reached.len().max(2 * TOUCHES_PER_EPOCH_MAX);
-        Ok(distinct <= TOUCHES_PER_EPOCH_MAX)
+        Ok(few)
     }
 
-    /// Puts them into order, each once. The count of distinct touches.
-    fn settle(&mut self) -> usize {
+    /// Puts them into order, each once. Says whether they are not too many.
+    fn settle(&mut self) -> bool {
         let key = |one: &Reached| {
             (one.touch.occurred_at, one.touch.id, one.landing.as_ref().map(|stamp| stamp.id))
         };
@@ -222,12 +224,12 @@ impl Gathered {
         let touches = self.reached.chunk_by(|a, b| {
             (a.touch.occurred_at, a.touch.id) == (b.touch.occurred_at, b.touch.id)
         });
-        touches.count()
+        touches.count() <= TOUCHES_PER_EPOCH_MAX && self.reached.len() <= REACHED_PER_EPOCH_MAX
     }
 
     /// All of them, each once; none if they are too many.
     pub(super) fn finish(mut self) -> Option<Vec<Reached>> {
-        (self.settle() <= TOUCHES_PER_EPOCH_MAX).then_some(self.reached)
+        self.settle().then_some(self.reached)
     }
 }
 

@@ -629,8 +629,8 @@ impl<K: Kv> Adding<'_, K> {
                 let program = self.number(program.as_str());
                 let told = landed.as_deref().map(|(_, ids)| ids.as_slice()).unwrap_or_default();
                 let key = about_key(program, *touch);
-                let reached = self.say(key, *touch, fact, told)?.reaches(fact.stamp.id);
-                if let Some((click, ids)) = landed.as_deref().filter(|_| reached) {
+                self.say(key, *touch, fact, told)?;
+                if let Some((click, ids)) = landed.as_deref() {
                     let claimed = KnownTouch::claimed(click);
                     let numbers = self.numbers(&claimed);
                     let arrived = Arrived { program, touch: &claimed, numbers, ids };
@@ -646,14 +646,14 @@ impl<K: Kv> Adding<'_, K> {
         Ok(())
     }
 
-    /// Adds a fact; what is known about the touch with it.
+    /// Adds a fact, with the ids that it told.
     fn say(
         &mut self,
         key: Vec<u8>,
         touch: EventId,
         fact: &Fact,
         told: &[IdentityId],
-    ) -> Result<&FactSet, StoreError> {
+    ) -> Result<(), StoreError> {
         let facts = match self.facts.entry((Table::Facts(id_epoch(touch)), key)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
@@ -662,7 +662,7 @@ impl<K: Kv> Adding<'_, K> {
             }
         };
         facts.add(fact.clone(), told.to_vec());
-        Ok(facts)
+        Ok(())
     }
 
     fn merge(&mut self, place: (u32, bool), id: IdentityId, edge: MergeEdge) {
