@@ -219,11 +219,16 @@ impl Core {
 
     /// Notes that these minted events are in no file.
     pub(crate) fn lost(&self, ids: &[EventId], loss: LossReason, label: &'static str) {
+        self.declare(ids, loss);
+        self.shared.metrics.unrecorded(label, ids.len() as u64);
+    }
+
+    /// The sequences of these events are to be declared.
+    fn declare(&self, ids: &[EventId], loss: LossReason) {
         let mut holes = self.holes.borrow_mut();
         for id in ids {
             holes.add(*id, loss);
         }
-        self.shared.metrics.unrecorded(label, ids.len() as u64);
     }
 
     /// Writes envelopes to `topic` in one group commit and waits until they are on disk. Each envelope comes with the
@@ -315,7 +320,8 @@ struct Unfinished<'a> {
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         // The journal goes on without us, so they are most probably written; nobody will look whether they were.
-        self.core.lost(self.ids, LossReason::Abandoned, "abandoned");
+        self.core.declare(self.ids, LossReason::Abandoned);
+        self.core.shared.metrics.abandoned.increment(self.ids.len() as u64);
     }
 }
 

@@ -33,9 +33,13 @@ const UNRECORDED: Metric = Metric::counter(
     "Events answered although the journal did not take them; each is a declared hole.",
 )
 .labels(&["reason"]);
+const ABANDONED: Metric = Metric::counter(
+    "edge_events_abandoned_total",
+    "Events that nobody waited for until they were durable: most probably recorded, and declared in doubt.",
+);
 const HOLES: Metric = Metric::counter(
     "edge_sequence_holes_total",
-    "Sequences in no file: yes once node.log declares them, no where a lane ended without that.",
+    "Sequences in no file or in doubt: yes once node.log declares them, no where a lane ended without that.",
 )
 .labels(&["declared"]);
 const FALLBACKS: Metric =
@@ -73,6 +77,7 @@ pub const METRICS: &[Metric] = &[
     REJECTED_UNRECORDED,
     FLAGGED,
     UNRECORDED,
+    ABANDONED,
     HOLES,
     FALLBACKS,
     CONSENT,
@@ -223,8 +228,8 @@ labels! {
 }
 
 /// Label values of `edge_events_unrecorded_total`.
-const UNRECORDED_REASONS: [&str; 8] =
-    ["full", "shedding", "disk_full", "failed", "oversize", "closed", "abandoned", "other"];
+const UNRECORDED_REASONS: [&str; 7] =
+    ["full", "shedding", "disk_full", "failed", "oversize", "closed", "other"];
 const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Handles of everything that the edge measures.
@@ -238,6 +243,8 @@ pub(crate) struct Metrics {
     pub rejected_counted_only: Counter,
     flagged: Vec<Counter>,
     unrecorded: Vec<Counter>,
+    /// Events that nobody waited for until they were durable.
+    pub abandoned: Counter,
     /// Sequences declared lost.
     pub holes_declared: Counter,
     /// Sequences that a lane could not declare before its end; the next start judges them.
@@ -287,6 +294,7 @@ impl Metrics {
             rejected_counted_only: REJECTED_UNRECORDED.counter_of(&[]),
             flagged: each(Flag::ALL, &FLAGGED, Flag::as_str),
             unrecorded: each(&UNRECORDED_REASONS, &UNRECORDED, |reason| reason),
+            abandoned: ABANDONED.counter_of(&[]),
             holes_declared: HOLES.counter_of(&["yes"]),
             holes_undeclared: HOLES.counter_of(&["no"]),
             fallbacks: each(Fallback::ALL, &FALLBACKS, Fallback::as_str),

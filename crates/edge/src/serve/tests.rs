@@ -73,6 +73,16 @@ impl Journal for Stalled {
 
 #[test]
 fn a_conversion_waits_for_its_fsync_as_long_as_is_configured_and_is_answered_in_its_form() {
+    let ((), counts) = telemetry::recorder::local(&[crate::METRICS], abandon).unwrap();
+    assert!(counts.contains("edge_events_abandoned_total 2\n"), "{counts}");
+    let unrecorded =
+        counts.lines().filter(|line| line.starts_with("edge_events_unrecorded_total{"));
+    let unrecorded: Vec<_> =
+        unrecorded.inspect(|line| assert!(line.ends_with(" 0"), "{line}")).collect();
+    assert!(!unrecorded.is_empty(), "what may be on disk is not said to be missing");
+}
+
+fn abandon() {
     let mut starting =
         Starting { journal: |journal| Arc::new(Stalled(journal)), ..Starting::default() };
     starting.config.handler_timeout = Duration::from_millis(300);
