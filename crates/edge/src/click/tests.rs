@@ -264,8 +264,10 @@ fn no_byte_of_any_parameter_reaches_a_header_unencoded() {
         names.sort();
         names
     };
-    let plain = ["content-type", "x-content-type-options", "connection"];
-    let known = |name: &String| expected.contains(name) || plain.contains(&name.as_str());
+    let pixel = ["content-type", "x-content-type-options"];
+    let known = |name: &String| expected.contains(name) || pixel.contains(&name.as_str());
+    // What closes the connection says so, as the refusal of a request line does.
+    let closing = |name: &String| known(name) || name == "connection";
     for byte in 0..=255_u8 {
         let query: String = names
             .iter()
@@ -292,7 +294,7 @@ fn no_byte_of_any_parameter_reaches_a_header_unencoded() {
         );
         if let Some(answer) = edge.raw(&raw) {
             assert!(matches!(answer.status, 302 | 400), "{byte}: {answer:?}");
-            assert!(answer.headers.iter().all(|(name, _)| known(name)), "{byte}: {answer:?}");
+            assert!(answer.headers.iter().all(|(name, _)| closing(name)), "{byte}: {answer:?}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Landing reports: who may send them, what they make, and what is refused.
 
+use std::num::NonZeroU32;
+
 use event::{Body, Topic};
 
 use crate::harness::{Running, Starting};
@@ -54,6 +56,27 @@ fn a_refusal_without_a_click_expires_cookies_and_makes_no_event() {
     assert_eq!((answer.status, answer.header("sillage-event")), (202, None));
     let names: Vec<_> = answer.cookies().iter().map(|(n, v)| (n.to_string(), v.len())).collect();
     assert_eq!(names, [("__Host-sl_v".to_owned(), 0), ("__Host-sl_c_shop".to_owned(), 0)]);
+}
+
+#[test]
+fn reports_above_the_rate_of_their_address_are_refused_and_counted() {
+    let ((), counts) = telemetry::recorder::local(&[crate::METRICS], || {
+        let mut starting = Starting::default();
+        let conversions = &mut starting.config.conversions;
+        conversions.page_calls_per_second_per_address = NonZeroU32::MIN;
+        conversions.page_calls_burst_per_address = NonZeroU32::MIN;
+        let edge = starting.start();
+        let report = || edge.post_form("/v1/clicks", &[ORIGIN], "program=shop&consent=denied");
+        assert_eq!(report().status, 202);
+        // A slow machine may take a second for one of them.
+        let refused = (0..10).map(|_| report()).find(|answer| answer.status == 429).unwrap();
+        assert_eq!(refused.header("retry-after"), Some("1"));
+    })
+    .unwrap();
+    for (endpoint, n) in [("pixel", 0), ("landing", 1), ("conversions", 0)] {
+        let count = format!("ratelimit_refused_total{{endpoint=\"{endpoint}\"}} {n}\n");
+        assert!(counts.contains(&count), "{counts}");
+    }
 }
 
 #[test]
