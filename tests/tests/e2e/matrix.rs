@@ -135,6 +135,7 @@ const TABLE: [Row; 17] = [
         link: "easy-review",
         query: "",
         carried: Some(("c v", 0)),
+        granted_later: Some(("v", 0)),
         ..GRANTED
     },
     Row {
