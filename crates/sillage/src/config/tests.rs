@@ -77,7 +77,7 @@ fn broken_syntax_is_listed_by_line() {
 fn the_environment_overrides_the_file() {
     let check = |name, value, expect| check(MINIMAL, &[(name, value), ("OTHER", "x")], expect);
     check("SILLAGE__NODE__STOP_MAX", "20s", expect!["fine"]);
-    check("SILLAGE__EVENTLOG__QUEUE_RECORDS_MAX", "100", expect!["fine"]);
+    check("SILLAGE__EVENTLOG__QUEUE_RECORDS_MAX", "5000", expect!["fine"]);
     check(
         "SILLAGE__NODE__STOP_MAX",
         "2s",
