@@ -251,7 +251,11 @@ impl<K: Kv> State<K> {
                 if self.open.read().unwrap_or_else(PoisonError::into_inner).is_empty() {
                     return Ok(());
                 }
-                for id in ids {
+                // Landing reports of this touch may have come before it: it is reached by their ids too.
+                let key = self.touch_key(&scope.program, touch.id);
+                let said = key.map(|key| self.fact_set(touch.id, &key)).transpose()?;
+                let told = said.iter().flat_map(FactSet::entries).flat_map(|(_, ids)| ids);
+                for id in ids.iter().chain(told) {
                     let around = Some(touch.occurred_at);
                     self.open_orders(&self.id_prefix(scope, id), around, touch.received_at, out)?;
                 }
