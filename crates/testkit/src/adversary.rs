@@ -337,8 +337,10 @@ impl State {
                 // Nothing but outputs: all of them are gone with the fenced unit.
                 None => {
                     let mine = members.indexes(|seat| seat.owner == Some(member) && seat.told);
+                    for index in &mine {
+                        members.seats.insert(*index, Seat::default());
+                    }
                     if let Some(index) = mine.first().copied() {
-                        members.seats.insert(index, Seat::default());
                         let topic = members.topics.first().copied().unwrap_or(Topic::Touches);
                         return Err(Error::NotAssigned { topic, index });
                     }
