@@ -1,32 +1,31 @@
 //! The state of attribution over any backend: evidence, orders, and which orders an event bears on.
 
-use std::collections::hash_map::Entry;
+mod adding;
+mod evidence;
+mod keys;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use event::body::OrderRecord;
-use event::body::decision::Dimensions;
 use event::hash::ContentHash;
 use event::{EventId, GoalName, IdentityId, Millis, OrderKey, ProgramName};
 use eventlog::{Offset, Partition};
 use foldhash::fast::RandomState;
 
-use super::StoreError;
-use super::codec::{
-    EventRow, Reader, damaged, facts, facts_row, names_of, put_key_millis, put_times, read_event,
-    times,
+use self::adding::Adding;
+use self::keys::{
+    about_key, click_key, cursor_key, dirty, fingerprint, id_epoch, id_key, open_key, open_parts,
+    order_key,
 };
+use super::StoreError;
+use super::codec::{EventRow, Reader, damaged, facts, facts_row, put_key_millis, read_event};
 use super::kv::{Changes, Kv, Table};
 use super::names::Names;
-use super::recent::{
-    Arrived, EPOCH_MAX, Gathered, PersonKey, RECENT_BYTES_MAX, Recent, bounded_epoch,
-};
+use super::recent::{RECENT_BYTES_MAX, Recent, bounded_epoch};
 use crate::decide::{AFTER_MS, HORIZON_MS};
-use crate::evidence::{
-    Evidence, Fact, KnownTouch, MERGED_IDS_MAX, MERGES_PER_PAIR_MAX, MergeEdge, Reached, Scope,
-    Stamp,
-};
+use crate::evidence::Scope;
 use crate::facts::FactSet;
 use crate::noted::{Noted, implied_merges};
 
@@ -68,26 +67,6 @@ pub struct Settled {
     /// How far the topics are read.
     pub cursor: Option<(Partition, Offset)>,
 }
-
-/// Epoch of the tables about a touch: by the time in its id. Ids that no edge minted hold none; they share the last
-/// epoch, so that what is too old to keep does not take them along.
-fn id_epoch(touch: EventId) -> u16 {
-    if touch.is_minted() { bounded_epoch(touch.time()) } else { EPOCH_MAX }
-}
-
-/// For the set in memory alone: the same in one process is enough.
-fn fingerprint(prefix: &[u8]) -> u64 {
-    use std::hash::BuildHasher as _;
-    foldhash::fast::FixedState::with_seed(0x5111_a6e0).hash_one(prefix)
-}
-
-/// In keys: the same for ever.
-fn order_hash(order: &str) -> [u8; 8] {
-    event::topic::KeyHash::of(order.as_bytes()).0.to_be_bytes()
-}
-
-const CLICK: u8 = 0xff;
-const NOBODY: u8 = 0xfe;
 
 /// Beside the cursors: number of the next row of touches that came lately.
 const NEXT_ROW: &[u8] = b"recent";
@@ -601,292 +580,10 @@ impl<K: Kv> State<K> {
     }
 }
 
-/// What one call adds, before it is written.
-struct Adding<'a, K> {
-    state: &'a State<K>,
-    changes: Changes,
-    /// Records of the touches.
-    touches: Vec<u8>,
-    facts: HashMap<(Table, Vec<u8>), FactSet, RandomState>,
-    orders: Records,
-    opened: Vec<u64>,
-}
-
-impl<K: Kv> Adding<'_, K> {
-    fn number(&mut self, text: &str) -> u32 {
-        self.state.number(text, &mut self.changes)
-    }
-
-    fn numbers(&mut self, touch: &KnownTouch) -> [u32; 3] {
-        names_of(touch).map(|name| name.map_or(0, |name| self.number(name)))
-    }
-
-    fn add(&mut self, noted: &Noted) -> Result<(), StoreError> {
-        match noted {
-            Noted::Touch { scope, touch, ids, dimensions } => {
-                let program = self.number(scope.program.as_str());
-                let numbers = self.numbers(touch);
-                let arrived = Arrived { program, touch, numbers, ids };
-                arrived.put_event(&mut self.touches, dimensions);
-            }
-            Noted::Fact { program, touch, fact, landed } => {
-                let program = self.number(program.as_str());
-                let told = landed.as_deref().map(|(_, ids)| ids.as_slice()).unwrap_or_default();
-                let key = about_key(program, *touch);
-                self.say(key, *touch, fact, told)?;
-                if let Some((click, ids)) = landed.as_deref() {
-                    let claimed = KnownTouch::claimed(click);
-                    let numbers = self.numbers(&claimed);
-                    let arrived = Arrived { program, touch: &claimed, numbers, ids };
-                    arrived.put_landing(&mut self.touches, &fact.stamp);
-                }
-            }
-            Noted::Merge { scope, id, edge } => {
-                let program = self.number(scope.program.as_str());
-                self.merge((program, scope.test), *id, *edge);
-            }
-            Noted::Order(record) => self.order(record)?,
-        }
-        Ok(())
-    }
-
-    /// Adds a fact, with the ids that it told.
-    fn say(
-        &mut self,
-        key: Vec<u8>,
-        touch: EventId,
-        fact: &Fact,
-        told: &[IdentityId],
-    ) -> Result<(), StoreError> {
-        let facts = match self.facts.entry((Table::Facts(id_epoch(touch)), key)) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => {
-                let known = self.state.fact_set(touch, &place.key().1)?;
-                place.insert(known)
-            }
-        };
-        facts.add(fact.clone(), told.to_vec());
-        Ok(())
-    }
-
-    fn merge(&mut self, place: (u32, bool), id: IdentityId, edge: MergeEdge) {
-        let mut times = Vec::with_capacity(16);
-        put_times(&mut times, &edge.stamp);
-        for key in merge_keys(place, id, &edge) {
-            self.changes.put(Table::Merges, key, times.clone());
-        }
-    }
-
-    fn order(&mut self, record: &OrderRecord) -> Result<(), StoreError> {
-        let known = match self.orders.get(&record.order) {
-            Some(record) => Some(record.clone()),
-            None => self.state.record(&record.order)?,
-        };
-        let program = self.number(record.order.program.as_str());
-        // Also those of an older record: other orders may have been decided by them, and must not know less.
-        for (id, edge) in implied_merges(record) {
-            self.merge((program, record.order.test), id, edge);
-        }
-        if known.as_ref().is_some_and(|known| known.members > record.members) {
-            return Ok(());
-        }
-        let ids = record.ids.iter().map(|id| id_key(program, record.order.test, id));
-        let clicks = [&record.click, &record.exempt_click].into_iter().flatten();
-        let clicks = clicks.map(|claim| click_key(program, claim.id));
-        let mut prefixes: Vec<Vec<u8>> = ids.chain(clicks).collect();
-        if prefixes.is_empty() {
-            // Nothing can find it; what is too old is found by its registrations.
-            prefixes.push([&program.to_be_bytes()[..], &[NOBODY]].concat());
-        }
-        let text = record.order.to_string();
-        for prefix in prefixes {
-            self.opened.push(fingerprint(&prefix));
-            let key = open_key(&prefix, record.converted_at, &text);
-            self.changes.put(Table::Open, key, text.clone().into_bytes());
-        }
-        self.orders.insert(record.order.clone(), record.clone());
-        Ok(())
-    }
-}
-
-impl<K: Kv> Evidence for State<K> {
-    type Error = StoreError;
-
-    fn merges(
-        &self,
-        scope: &Scope,
-        id: &IdentityId,
-        joins: &dyn Fn(&Stamp) -> bool,
-        out: &mut Vec<MergeEdge>,
-    ) -> Result<(), StoreError> {
-        let prefix = self.id_prefix(scope, id);
-        if prefix.is_empty() {
-            return Ok(());
-        }
-        let mut from = Some(prefix.clone());
-        let (mut others, mut last, mut of_pair) = (0_usize, None, 0_usize);
-        while let Some(start) = from.take() {
-            self.kv.scan(Table::Merges, &prefix, &start, &mut |key, value| {
-                let mut reader = Reader(key.get(prefix.len()..).ok_or_else(damaged)?);
-                let other = reader.person()?;
-                let stamp = times(&mut Reader(value), reader.event_id()?)?;
-                if !joins(&stamp) {
-                    return Ok(true);
-                }
-                if last != Some(other) {
-                    (last, of_pair) = (Some(other), 0);
-                    others = others.saturating_add(1);
-                }
-                of_pair = of_pair.saturating_add(1);
-                if of_pair > MERGES_PER_PAIR_MAX {
-                    from = Some(behind_pair(&prefix, &other));
-                    return Ok(false);
-                }
-                out.push(MergeEdge { other, stamp });
-                Ok(others <= MERGED_IDS_MAX)
-            })?;
-        }
-        Ok(())
-    }
-
-    fn touches(
-        &self,
-        scope: &Scope,
-        id: &IdentityId,
-        epoch: i64,
-        out: &mut Vec<Reached>,
-    ) -> Result<bool, StoreError> {
-        let Some(program) = self.names.number(scope.program.as_str()) else { return Ok(true) };
-        let Some(epoch) = u16::try_from(epoch).ok().filter(|epoch| *epoch <= EPOCH_MAX) else {
-            return Ok(true);
-        };
-        let person = PersonKey::new(epoch, (program, scope.test), id);
-        let mut gathered = Gathered::new();
-        // What is packed meanwhile is found in both places, so it is looked for in this order.
-        let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
-        let names = self.names.known();
-        let more = recent.touches(&person, &names, &mut gathered)?;
-        drop(recent);
-        if more {
-            let prefix = person.prefix();
-            self.kv.scan(Table::Touches(epoch), prefix, prefix, &mut |_, row| {
-                gathered.row(row, &names)
-            })?;
-        }
-        match gathered.finish() {
-            Some(mut touches) => out.append(&mut touches),
-            None => return Ok(false),
-        }
-        Ok(true)
-    }
-
-    fn touch(
-        &self,
-        program: &ProgramName,
-        touch: EventId,
-    ) -> Result<Option<KnownTouch>, StoreError> {
-        self.event(program, touch, |row| Ok(row.touch))
-    }
-
-    fn dimensions(
-        &self,
-        program: &ProgramName,
-        touch: EventId,
-    ) -> Result<Option<Dimensions>, StoreError> {
-        self.event(program, touch, |row| row.dimensions())
-    }
-
-    fn facts(
-        &self,
-        program: &ProgramName,
-        touch: EventId,
-        out: &mut Vec<Fact>,
-    ) -> Result<(), StoreError> {
-        if !self.kv.has(Table::Facts(id_epoch(touch)))? {
-            return Ok(());
-        }
-        if let Some(key) = self.touch_key(program, touch) {
-            out.extend(self.fact_set(touch, &key)?.facts().cloned());
-        }
-        Ok(())
-    }
-}
-
-fn id_key(program: u32, test: bool, id: &IdentityId) -> Vec<u8> {
-    let mut key = Vec::with_capacity(64);
-    key.extend_from_slice(&program.to_be_bytes());
-    key.push(u8::from(test));
-    key.extend_from_slice(&id.key_bytes());
-    key
-}
-
-fn click_key(program: u32, touch: EventId) -> Vec<u8> {
-    let mut key = Vec::with_capacity(40);
-    key.extend_from_slice(&program.to_be_bytes());
-    key.push(CLICK);
-    key.extend_from_slice(touch.as_bytes());
-    key
-}
-
-fn about_key(program: u32, touch: EventId) -> Vec<u8> {
-    let mut key = Vec::with_capacity(20);
-    key.extend_from_slice(&program.to_be_bytes());
-    key.extend_from_slice(touch.as_bytes());
-    key
-}
-
-fn open_key(prefix: &[u8], converted_at: Millis, order: &str) -> Vec<u8> {
-    let mut key = prefix.to_vec();
-    put_key_millis(&mut key, converted_at);
-    key.extend_from_slice(&order_hash(order));
-    key
-}
-
-/// What an order is registered under; its time and the rest.
-fn open_parts(key: &[u8]) -> Result<(&[u8], &[u8]), StoreError> {
-    let end = key.len().checked_sub(16).ok_or_else(damaged)?;
-    key.split_at_checked(end).ok_or_else(damaged)
-}
-
-fn merge_keys((program, test): (u32, bool), id: IdentityId, edge: &MergeEdge) -> [Vec<u8>; 2] {
-    [(id, edge.other), (edge.other, id)].map(|(from, to)| {
-        let mut key = id_key(program, test, &from);
-        key.extend_from_slice(&to.key_bytes());
-        key.extend_from_slice(edge.stamp.id.as_bytes());
-        key
-    })
-}
-
 /// When the newest report of an order was received.
 fn newest_receipt(record: &OrderRecord) -> Millis {
     let listed = record.listed.iter().map(|member| member.received_at);
     listed.max().unwrap_or(record.received_at)
-}
-
-/// Behind the keys of all merges of one pair.
-fn behind_pair(prefix: &[u8], other: &IdentityId) -> Vec<u8> {
-    let mut key = prefix.to_vec();
-    key.extend_from_slice(&other.key_bytes());
-    key.extend_from_slice(&[0xff; 17]); // longer and larger than any event id
-    key
-}
-
-fn cursor_key(partition: Partition) -> Vec<u8> {
-    let mut key = partition.topic.name().as_bytes().to_vec();
-    key.push(0);
-    key.extend_from_slice(&partition.index.to_be_bytes());
-    key
-}
-
-/// Receipt and ticket of a deferred order.
-fn dirty(row: &[u8]) -> Result<(Millis, u64), StoreError> {
-    let mut reader = Reader(row);
-    Ok((reader.key_millis()?, reader.u64()?))
-}
-
-fn order_key(text: &[u8]) -> Result<OrderKey, StoreError> {
-    let text = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-    text.ok_or_else(damaged)
 }
 
 #[cfg(test)]
