@@ -8,7 +8,7 @@ use event::time::DAY_MS;
 use event::{EventId, IdentityId, LaneId, Millis, Sequence};
 use testkit::Dice;
 
-use super::{Settled, State};
+use super::{Affected, Settled, State};
 use crate::build::{START, World, person};
 use crate::decide::HORIZON_MS;
 use crate::evidence::{
@@ -211,6 +211,22 @@ fn the_first_landing_reports_reach_a_touch_in_whatever_order_they_come() {
             assert_eq!(Ok(reached.clone()), crate::decide(record, &memory, program));
             assert_eq!(reached.winner.is_some(), n < LANDINGS_PER_TOUCH_MAX, "seed {seed}, {n}");
         }
+    }
+}
+
+#[test]
+fn a_touch_that_comes_after_its_landing_report_bears_on_the_orders_that_the_report_reaches() {
+    for (buyer, bears) in [("x", true), ("y", false)] {
+        let script = format!("click A @0d none; land A @1h by=x; order @2h by={buyer}");
+        let world = World::read(&script);
+        let [click, landing] = [0, 1].map(|n| noted(&world.events[n]).unwrap());
+        let order = world.orders[0].clone();
+        let state = State::open(MemoryKv::default()).unwrap();
+        state.add(&[Noted::Order(order.clone().into()), landing]).unwrap();
+        state.add(std::slice::from_ref(&click)).unwrap();
+        let mut affected = Affected::new();
+        state.affected(&click, &mut affected).unwrap();
+        assert_eq!(affected.contains_key(&order.order), bears, "{buyer}");
     }
 }
 
