@@ -322,11 +322,12 @@ impl<K: Kv> Session<'_, K> {
 
     fn expire(&mut self) -> Result<(), Error> {
         let now = Instant::now();
-        if self.expired_at.is_some_and(|at| now.duration_since(at) < EXPIRE_EVERY) {
+        let deps = &self.worker.deps;
+        let recent = |at| now.duration_since(at) < EXPIRE_EVERY;
+        if self.expired_at.is_some_and(recent) || deps.clock.is_astray() {
             return Ok(());
         }
         self.expired_at = Some(now);
-        let deps = &self.worker.deps;
         let before = Millis(deps.clock.now().0.saturating_sub(STATE_MS));
         Ok(deps.state.expire(before)?)
     }

@@ -38,6 +38,6 @@ pub use name::{
     SegmentName,
 };
 pub use order::OrderKey;
-pub use time::{Clock, Millis};
+pub use time::{Clock, Millis, WatchedClock};
 pub use token::{Claim, ClickId};
 pub use topic::Topic;

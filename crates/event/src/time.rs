@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -87,17 +87,99 @@ impl Sub<Duration> for Millis {
 pub trait Clock: Send + Sync + 'static {
     /// Now, in milliseconds UTC. May step back; callers that need order use [`crate::Lane`].
     fn now(&self) -> Millis;
+
+    /// Whether the clock is known not to be where the time that passed should have taken it. What is deleted because
+    /// it is old is gone for good, so nothing is deleted by a clock that is astray.
+    fn is_astray(&self) -> bool {
+        false
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     fn now(&self) -> Millis {
         (**self).now()
     }
+
+    fn is_astray(&self) -> bool {
+        (**self).is_astray()
+    }
+}
+
+/// A real clock that is watched from now on: it is astray while it differs from the time that passed by more than
+/// [`WatchedClock::ASTRAY`]. That it was wrong from the start is not noticed.
+pub struct WatchedClock<C> {
+    clock: C,
+    started_at: Millis,
+    origin: Instant,
+}
+
+impl<C: Clock> WatchedClock<C> {
+    /// By how much the clock and the time passed may differ: above all that a clock is corrected by while it runs, and
+    /// far below the shortest time that something is kept. A machine that slept is astray for this process, too.
+    pub const ASTRAY: Duration = Duration::from_hours(1);
+
+    /// Watches the clock from now on.
+    pub fn new(clock: C) -> Self {
+        Self { started_at: clock.now(), origin: Instant::now(), clock }
+    }
+
+    fn is_astray_after(&self, passed: Duration) -> bool {
+        let expected = self.started_at + passed;
+        Duration::from_millis(self.clock.now().since(expected).unsigned_abs()) > Self::ASTRAY
+    }
+}
+
+impl<C: Clock> Clock for WatchedClock<C> {
+    fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    fn is_astray(&self) -> bool {
+        self.is_astray_after(self.origin.elapsed())
+    }
+}
+
+impl<C> fmt::Debug for WatchedClock<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WatchedClock").field("started_at", &self.started_at).finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Millis;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::time::Duration;
+
+    use super::{Clock, Millis, WatchedClock};
+
+    struct Stepped(AtomicI64);
+
+    impl Clock for Arc<Stepped> {
+        fn now(&self) -> Millis {
+            Millis(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    #[test]
+    fn an_hour_off_is_near_enough_and_a_millisecond_more_is_not() {
+        const ASTRAY: Duration = WatchedClock::<Arc<Stepped>>::ASTRAY;
+        const MS: Duration = Duration::from_millis(1);
+        let stepped = Arc::new(Stepped(AtomicI64::new(1_793_888_525_123)));
+        let watched = WatchedClock::new(Arc::clone(&stepped));
+        let passed = Duration::from_hours(100);
+        let expected = watched.now() + passed;
+        for (at, astray) in [
+            (expected, false),
+            (expected + ASTRAY, false),
+            (expected + ASTRAY + MS, true),
+            (expected - ASTRAY, false),
+            (expected - ASTRAY - MS, true),
+        ] {
+            stepped.0.store(at.0, Ordering::Relaxed);
+            assert_eq!(watched.is_astray_after(passed), astray, "{at:?}");
+        }
+    }
 
     #[test]
     fn an_instant_prints_as_rfc3339() {

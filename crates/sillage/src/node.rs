@@ -82,7 +82,7 @@ impl Node {
         let catalog = Source::open(&config.node.catalog_file, &log, Arc::clone(&clock))?;
         let catalog = Arc::new(catalog);
         let (aging, of_tick) = (Arc::clone(&catalog), log.clone());
-        let mut retention = Retention::new(&log, &clock, clock_kind);
+        let mut retention = Retention::new(&log, &clock);
         let tick = move || {
             aging.tick();
             of_tick.measure_lag();

@@ -4,16 +4,11 @@
 //! clock is not where the time that passed since the start should have taken it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use event::{Clock, Millis};
-use eventlog::{ClockKind, Log};
+use event::Clock;
+use eventlog::Log;
 use metrics::Counter;
 use telemetry::Metric;
-
-/// By how much wall clock and time passed may differ: above all that a clock is corrected by while it runs, and far
-/// below the shortest time that something is kept. A machine that slept is astray for this process, too.
-const ASTRAY: Duration = Duration::from_hours(1);
 
 const SKIPPED: Metric = Metric::counter(
     "retention_skipped_total",
@@ -23,34 +18,23 @@ const SKIPPED: Metric = Metric::counter(
 /// What retention measures.
 pub(crate) const METRICS: &[Metric] = &[SKIPPED];
 
-/// The log, and the clock since the start.
+/// The log, and the clock that says what is old.
 pub(crate) struct Retention {
     log: Log,
     clock: Arc<dyn Clock>,
-    kind: ClockKind,
-    started_at: Millis,
-    origin: Instant,
     astray: bool,
     skipped: Counter,
 }
 
 impl Retention {
-    /// From now on the clock is watched.
-    pub(crate) fn new(log: &Log, clock: &Arc<dyn Clock>, kind: ClockKind) -> Self {
-        Self {
-            log: log.clone(),
-            clock: Arc::clone(clock),
-            kind,
-            started_at: clock.now(),
-            origin: Instant::now(),
-            astray: false,
-            skipped: SKIPPED.counter_of(&[]),
-        }
+    pub(crate) fn new(log: &Log, clock: &Arc<dyn Clock>) -> Self {
+        let (log, clock) = (log.clone(), Arc::clone(clock));
+        Self { log, clock, astray: false, skipped: SKIPPED.counter_of(&[]) }
     }
 
     /// Deletes what is old enough; the number of segments.
     pub(crate) fn tick(&mut self) -> usize {
-        let astray = self.is_astray(self.origin.elapsed());
+        let astray = self.clock.is_astray();
         if astray != self.astray {
             self.astray = astray;
             if astray {
@@ -68,14 +52,6 @@ impl Retention {
         }
         self.log.trim()
     }
-
-    /// Whether the wall clock is not where it should be once `passed` went by. A scaled clock is made of the time that
-    /// passed.
-    fn is_astray(&self, passed: Duration) -> bool {
-        let expected = self.started_at + passed;
-        let off = Duration::from_millis(self.clock.now().since(expected).unsigned_abs());
-        self.kind == ClockKind::Real && off > ASTRAY
-    }
 }
 
 #[cfg(test)]
@@ -85,17 +61,15 @@ mod tests {
 
     use bytes::Bytes;
     use event::topic::KeyHash;
-    use event::{Clock, EventId, LaneId, Millis, Sequence, Topic};
+    use event::{Clock, EventId, LaneId, Millis, Sequence, Topic, WatchedClock};
     use eventlog::{Class, ClockKind, Config, Header, Log, RealDisk, Record};
     use testkit::SteppedClock;
 
-    use super::{ASTRAY, METRICS, Retention};
-
-    const MS: Duration = Duration::from_millis(1);
+    use super::{METRICS, Retention};
 
     fn clocks() -> (SteppedClock, Arc<dyn Clock>) {
         let clock = SteppedClock::default();
-        (clock.clone(), Arc::new(clock))
+        (clock.clone(), Arc::new(WatchedClock::new(clock)))
     }
 
     /// A log whose rejected events are kept for ten minutes, with several segments of them.
@@ -124,7 +98,7 @@ mod tests {
         let (clock, shared) = clocks();
         let ((), text) = telemetry::recorder::local(&[METRICS], || {
             let log = log(&folder.path().join("log"), &shared);
-            let mut retention = Retention::new(&log, &shared, ClockKind::Real);
+            let mut retention = Retention::new(&log, &shared);
             let started = clock.now();
             clock.set(started + Duration::from_hours(24 * 135));
             assert_eq!(retention.tick(), 0);
@@ -137,27 +111,5 @@ mod tests {
         })
         .unwrap();
         assert!(text.contains("retention_skipped_total 2\n"), "{text}");
-    }
-
-    #[test]
-    fn an_hour_is_near_enough_and_a_millisecond_more_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let (clock, shared) = clocks();
-        let log = log(&folder.path().join("log"), &shared);
-        let mut retention = Retention::new(&log, &shared, ClockKind::Real);
-        let passed = Duration::from_hours(100);
-        let expected = clock.now() + passed;
-        for (at, astray) in [
-            (expected, false),
-            (expected + ASTRAY, false),
-            (expected + ASTRAY + MS, true),
-            (expected - ASTRAY, false),
-            (expected - ASTRAY - MS, true),
-        ] {
-            clock.set(at);
-            assert_eq!(retention.is_astray(passed), astray, "{at}");
-        }
-        retention.kind = ClockKind::Scaled;
-        assert!(!retention.is_astray(passed), "a scaled clock cannot jump");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use event::WatchedClock;
 use eventlog::ClockKind;
 use telemetry::recorder;
 
@@ -25,7 +26,7 @@ pub(crate) fn run(file: &Path, roles: Roles) -> anyhow::Result<()> {
     let signals = Listener::start()?;
     let setup = Setup {
         config,
-        clock: Arc::new(SystemClock),
+        clock: Arc::new(WatchedClock::new(SystemClock)),
         clock_kind: ClockKind::Real,
         recorder,
         roles,

@@ -10,7 +10,7 @@ use event::body::decision::{CANDIDATES_LISTED_MAX, Decision};
 use event::envelope::CODEC_JSON;
 use event::order::OrderRef;
 use event::topic::KeyHash;
-use event::{Body, Envelope, EventId, Millis, Topic};
+use event::{Body, Clock, Envelope, EventId, Millis, Topic, WatchedClock};
 use eventlog::{Backend, Partition, Record};
 use testkit::{AdversarialLog, CrashPoint, Dice, SteppedClock, Weather};
 
@@ -553,6 +553,27 @@ fn an_order_is_decided_again_while_its_touches_are_kept_and_keeps_its_decision_a
         fill(&log, &[(Topic::Unique, unique(World::read("order @1d id=NEW").orders[0].clone()))]);
         turn_often(&mut session);
         assert_eq!(log.records(Topic::Attributed).len(), versions + 1);
+    }
+}
+
+#[test]
+fn touches_are_forgotten_by_their_age_and_by_no_clock_that_jumped() {
+    let stepped = SteppedClock::at(START);
+    let watched: Arc<dyn Clock> = Arc::new(WatchedClock::new(stepped.clone()));
+    for (clock, kept) in [(watched, true), (Arc::new(stepped.clone()), false)] {
+        let world = World::read("click A @0d; order @1d");
+        let log = AdversarialLog::new(Weather::fair(1));
+        let state = Arc::new(State::open(MemoryKv::default()).unwrap());
+        let worker = Worker::new(Config::for_tests(), Deps { clock, ..deps(&log, &world, &state) });
+        stepped.set(START);
+        fill(&log, &[(Topic::Touches, world.events[0].clone())]);
+        turn_often(&mut worker.subscribe().unwrap());
+        stepped.set(Millis(START.0 + 200 * DAY_MS));
+        let mut session = worker.subscribe().unwrap();
+        turn_often(&mut session);
+        fill(&log, &[(Topic::Unique, unique(world.orders[0].clone()))]);
+        turn_often(&mut session);
+        assert_eq!(emitted(&log)[0].winner.is_some(), kept);
     }
 }
 
