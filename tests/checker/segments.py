@@ -15,6 +15,8 @@ TOPICS = {
     "conversions.unique": 4,
     "conversions.duplicate": 5,
     "conversions.attributed": 6,
+    "orders.closed": 9,
+    "ledger.transfers": 10,
     "catalog.versions": 7,
     "node.log": 8,
 }

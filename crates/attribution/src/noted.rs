@@ -86,6 +86,8 @@ pub fn noted(envelope: &Envelope) -> Option<Noted> {
         | Body::Rejected(_)
         | Body::Duplicate(_)
         | Body::Decision(_)
+        | Body::Closed(_)
+        | Body::Posting(_)
         | Body::CatalogVersion(_)
         | Body::LaneStarted(_)
         | Body::LaneStopped(_)

@@ -14,6 +14,7 @@
 //! This crate does not decide who is credited (see `attribution`), and holds no secret: tokens stand as hashes, keys as
 //! ids of the key file.
 
+pub mod commission;
 pub mod destination;
 pub mod error;
 pub mod fault;

@@ -50,6 +50,41 @@ pub enum PartnerKind {
 }
 
 impl PartnerKind {
+    /// Every kind.
+    pub const ALL: [Self; 12] = [
+        Self::Content,
+        Self::Influencer,
+        Self::Comparison,
+        Self::Coupon,
+        Self::Cashback,
+        Self::Reward,
+        Self::Extension,
+        Self::Email,
+        Self::Brand,
+        Self::OnSiteTechnology,
+        Self::SubNetwork,
+        Self::MediaBuyer,
+    ];
+
+    /// The word in files and records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Content => "content",
+            Self::Influencer => "influencer",
+            Self::Comparison => "comparison",
+            Self::Coupon => "coupon",
+            Self::Cashback => "cashback",
+            Self::Reward => "reward",
+            Self::Extension => "extension",
+            Self::Email => "email",
+            Self::Brand => "brand",
+            Self::OnSiteTechnology => "on_site_technology",
+            Self::SubNetwork => "sub_network",
+            Self::MediaBuyer => "media_buyer",
+        }
+    }
+
     /// Whether its service may need the tracker, so that its links may be exempt from consent.
     #[must_use]
     pub const fn may_be_exempt(self) -> bool {

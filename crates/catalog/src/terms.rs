@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use event::body::conversion::Source;
-use event::{ChannelName, Flag, Millis};
+use event::body::conversion::{CustomerType, Source};
+use event::{ChannelName, Flag, GoalName, LinkName, Millis, PartnerName, SegmentName};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::commission::{CommissionRule, Conditions, Margins, Pays, Period};
 use crate::limits;
 
 /// How long after a touch an order may follow and still count for it.
@@ -88,6 +89,12 @@ pub struct LevelTerms {
     /// Values of `conversion.channel` that this level treats in its own way.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub channel_map: ChannelMap,
+    /// Ranked commission rules, read before those of the level above.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commission: Vec<CommissionRule>,
+    /// Whether orders that nobody acted on are validated when their time is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_approve: Option<bool>,
 }
 
 /// Terms of a program: complete, since the file's gaps are filled with the defaults when it is loaded.
@@ -125,8 +132,21 @@ pub struct ProgramTerms {
     pub excluded_flags: Vec<Flag>,
     /// Time from the order to its lock, in milliseconds. Default 30 d.
     pub lock_after_ms: i64,
+    /// Ranked commission rules, read after the partner's and its segment's. Default: none, so nothing is paid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commission: Vec<CommissionRule>,
+    /// Margin rates of the goods. Default: unknown.
+    #[serde(default, skip_serializing_if = "Margins::is_empty")]
+    pub margins: Margins,
+    /// Whether orders that nobody acted on are validated when their time is over. Default on.
+    #[serde(default = "on")]
+    pub auto_approve: bool,
     /// Number of the rules by which the engine decides. Default 1.
     pub semantics: u16,
+}
+
+const fn on() -> bool {
+    true
 }
 
 /// The defaults of every field.
@@ -154,6 +174,9 @@ impl Default for ProgramTerms {
                 Flag::Iframe,
             ],
             lock_after_ms: 30 * event::time::DAY_MS,
+            commission: Vec::new(),
+            margins: Margins::default(),
+            auto_approve: true,
             semantics: limits::SEMANTICS,
         }
     }
@@ -278,6 +301,56 @@ impl Encoder {
         }
     }
 
+    fn rules(&mut self, rules: &[CommissionRule]) {
+        self.0.update(&(rules.len() as u64).to_be_bytes());
+        for rule in rules {
+            self.list(rule.name.iter().map(|name| &**name));
+            self.conditions(&rule.when);
+            let (tag, amount) = match rule.pays {
+                Pays::Percent(rate) => (0, i64::from(rate.0)),
+                Pays::PerOrder(amount) => (1, amount.0),
+                Pays::Excluded => (2, 0),
+                Pays::PerClick(amount) => (3, amount.0),
+                Pays::PerThousandImpressions(amount) => (4, amount.0),
+                Pays::PerPeriod { period: Period::Day, amount } => (5, amount.0),
+                Pays::PerPeriod { period: Period::Week, amount } => (6, amount.0),
+                Pays::PerPeriod { period: Period::Month, amount } => (7, amount.0),
+            };
+            self.0.update(&[tag]);
+            self.number(amount);
+            self.text(rule.currency.as_str());
+            self.optional(rule.cap_per_order.map(|cap| cap.0));
+        }
+    }
+
+    fn conditions(&mut self, when: &Conditions) {
+        self.list(when.goal.iter().map(GoalName::as_str));
+        self.list(when.partner.iter().map(PartnerName::as_str));
+        self.list(when.segment.iter().map(SegmentName::as_str));
+        self.list(when.partner_kind.iter().map(|kind| kind.as_str()));
+        self.list(when.category.iter().map(|text| &**text));
+        self.list(when.sku.iter().map(|text| &**text));
+        self.list(when.group.iter().map(|text| &**text));
+        self.optional(when.customer.map(|customer| match customer {
+            CustomerType::New => 0,
+            CustomerType::Returning => 1,
+        }));
+        self.list(when.coupon.iter().map(|text| &**text));
+        self.list(when.channel.iter().map(ChannelName::as_str));
+        self.list(when.link.iter().map(LinkName::as_str));
+        self.optional(when.from.map(|t| t.0));
+        self.optional(when.until.map(|t| t.0));
+    }
+
+    fn margins(&mut self, margins: &Margins) {
+        self.optional(margins.default.map(|rate| i64::from(rate.0)));
+        self.0.update(&(margins.category.len() as u64).to_be_bytes());
+        for (category, rate) in &margins.category {
+            self.text(category);
+            self.number(i64::from(rate.0));
+        }
+    }
+
     fn finish(self) -> TermsHash {
         let mut out = [0; 16];
         self.0.finalize_xof().fill(&mut out);
@@ -304,13 +377,21 @@ pub(crate) trait Hashed {
 
 impl Hashed for LevelTerms {
     fn content_hash(&self, valid_from: Option<Millis>) -> TermsHash {
-        let Self { lookback_click, lookback_impression, min_click_to_conversion_ms, channel_map } =
-            self;
+        let Self {
+            lookback_click,
+            lookback_impression,
+            min_click_to_conversion_ms,
+            channel_map,
+            commission,
+            auto_approve,
+        } = self;
         let mut encoder = Encoder::new(valid_from);
         encoder.lookback(*lookback_click);
         encoder.lookback(*lookback_impression);
         encoder.optional(*min_click_to_conversion_ms);
         encoder.channel_map(channel_map);
+        encoder.rules(commission);
+        encoder.optional(auto_approve.map(i64::from));
         encoder.finish()
     }
 }
@@ -336,6 +417,9 @@ impl Hashed for ProgramTerms {
         encoder.number(i64::from(self.identity_max));
         encoder.list(self.excluded_flags.iter().map(|flag| flag.as_str()));
         encoder.number(self.lock_after_ms);
+        encoder.rules(&self.commission);
+        encoder.margins(&self.margins);
+        encoder.number(i64::from(self.auto_approve));
         encoder.number(i64::from(self.semantics));
         encoder.finish()
     }
@@ -370,6 +454,6 @@ mod tests {
     #[test]
     fn the_hash_of_the_defaults_is_fixed() {
         let hash = ProgramTerms::default().content_hash(None).to_string();
-        expect_test::expect!["738b7810c79bf2d8a416d0d840e1f6c0"].assert_eq(&hash);
+        expect_test::expect!["22337203bed83f4e6cd65f75c36a1fe1"].assert_eq(&hash);
     }
 }

@@ -128,6 +128,8 @@ impl Reading {
             | Body::Order(_)
             | Body::Duplicate(_)
             | Body::Decision(_)
+            | Body::Closed(_)
+            | Body::Posting(_)
             | Body::CatalogVersion(_)
             | Body::LaneStarted(_)
             | Body::LaneStopped(_)

@@ -106,9 +106,12 @@ impl LogJournal {
             Topic::Conversions => Ok(&self.conversions),
             Topic::Rejected => Ok(&self.rejected),
             Topic::Node => Ok(&self.node),
-            Topic::Unique | Topic::Duplicate | Topic::Attributed | Topic::Catalog => {
-                Err(Refused::Closed(topic)) // other stages write these
-            }
+            Topic::Unique
+            | Topic::Duplicate
+            | Topic::Attributed
+            | Topic::Closed
+            | Topic::Transfers
+            | Topic::Catalog => Err(Refused::Closed(topic)), // other stages write these
         }
     }
 }

@@ -1,26 +1,35 @@
 //! What events say: one type per kind of record, and the list of kinds.
 
+pub mod closed;
 pub mod conversion;
 pub mod decision;
 pub mod node;
+pub mod posting;
 pub mod record;
 pub mod rejected;
 pub mod touch;
+pub mod validation;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use closed::{Closed, Closing, Lock, Payment};
 pub use conversion::{
-    Action, ClaimedTouch, ClickEvidence, ClickSource, ClickVerdict, Conversion, CustomerType,
-    Evidence, Item, OrderStatus, Source, Trust, Validation,
+    ClaimedTouch, ClickEvidence, ClickSource, ClickVerdict, Conversion, CustomerType, Evidence,
+    Item, OrderStatus, Source, Trust,
 };
 pub use decision::{Credit, Decision, DecisionStatus, DecisionVersion, Trace};
 pub use node::{LaneLost, LaneStarted, LaneStopped, LossReason};
+pub use posting::{
+    Account, BookedOrder, BookedVersion, OrderState, PayDay, Posting, Purpose, RuleUsed, Share,
+    Subject, Transfer,
+};
 pub use record::{DuplicateVerdict, ImpliedMerge, MemberSummary, MemberVerdict, OrderRecord};
 pub use rejected::Rejected;
 pub use touch::{
     Activation, DeviceClass, InvalidTraffic, Landing, Merge, PageKind, SubIds, Touch, TouchKind,
 };
+pub use validation::{Action, ActionKind, ReturnedLine, Validation};
 
 macro_rules! event_types {
     ($($(#[$doc:meta])* $name:ident($body:ty) = $number:literal, $word:literal;)*) => {
@@ -100,7 +109,7 @@ event_types! {
     /// A conversion.
     Conversion(Box<Conversion>) = 16, "conversion";
     /// What became of an order.
-    Validation(Validation) = 17, "validation";
+    Validation(Box<Validation>) = 17, "validation";
     /// A later verdict about a click id, checked again with more keys.
     Evidence(Evidence) = 18, "evidence";
     /// A refused event.
@@ -111,6 +120,10 @@ event_types! {
     Duplicate(DuplicateVerdict) = 49, "duplicate";
     /// A version of a decision with its trace.
     Decision(Box<Decision>) = 50, "decision";
+    /// An order was locked, or a share of it paid.
+    Closed(Box<Closed>) = 51, "closed";
+    /// A change of an order in the book, with its transfers.
+    Posting(Box<Posting>) = 52, "posting";
     /// A version of a catalog object. Its shape is the catalog's; read it there.
     CatalogVersion(Box<RawValue>) = 64, "catalog_version";
     /// A lane started.

@@ -129,6 +129,20 @@ codes! {
     VisitorOversize = 421, "visitor_oversize";
     /// The order names a channel that the program does not map; it is treated as any.
     ChannelUnmapped = 422, "channel_unmapped";
+    /// No commission rule applies to the order.
+    NoRule = 501, "no_rule";
+    /// Some lines are excluded from commission.
+    ExcludedItem = 502, "excluded_item";
+    /// A cap was reached by this order.
+    CappedPartial = 503, "capped_partial";
+    /// A cap was reached before this order.
+    CappedFull = 504, "capped_full";
+    /// The rate for returning customers applies.
+    ReturningCustomerRate = 505, "returning_customer_rate";
+    /// Less than the smallest unit of the currency.
+    BelowUnit = 506, "below_unit";
+    /// The rules that match are in a currency for which there is no rate.
+    NoRate = 507, "no_rate";
     /// Page reports of one order carry different clicks.
     EvidenceConflict = 609, "evidence_conflict";
     /// The order was cancelled.
@@ -147,6 +161,14 @@ codes! {
     OutOfStock = 707, "out_of_stock";
     /// Another reason, told in a note.
     Other = 708, "other";
+    /// Final.
+    Locked = 801, "locked";
+    /// Paid by a statement.
+    Paid = 802, "paid";
+    /// Taken back after the lock.
+    Clawback = 803, "clawback";
+    /// The merchant ended the partnership and kept what was open.
+    Forfeited = 804, "forfeited";
 }
 
 impl fmt::Display for Code {

@@ -25,6 +25,12 @@ pub enum Topic {
     /// Decision versions with trace. Key: order key. Compacted, at least the last version is kept.
     #[serde(rename = "conversions.attributed")]
     Attributed,
+    /// Locks and payments, written once by the ledger. Key: order key. Kept for ever.
+    #[serde(rename = "orders.closed")]
+    Closed,
+    /// The ledger's outbox: changes of orders with their transfers. Key: order key. Kept for ever.
+    #[serde(rename = "ledger.transfers")]
+    Transfers,
     /// Every version of every catalog object. Key: object. Kept for ever.
     #[serde(rename = "catalog.versions")]
     Catalog,
@@ -35,13 +41,15 @@ pub enum Topic {
 
 impl Topic {
     /// All topics.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Touches,
         Self::Conversions,
         Self::Rejected,
         Self::Unique,
         Self::Duplicate,
         Self::Attributed,
+        Self::Closed,
+        Self::Transfers,
         Self::Catalog,
         Self::Node,
     ];
@@ -56,6 +64,8 @@ impl Topic {
             Self::Unique => "conversions.unique",
             Self::Duplicate => "conversions.duplicate",
             Self::Attributed => "conversions.attributed",
+            Self::Closed => "orders.closed",
+            Self::Transfers => "ledger.transfers",
             Self::Catalog => "catalog.versions",
             Self::Node => "node.log",
         }

@@ -126,6 +126,8 @@ impl Config {
             | Topic::Unique
             | Topic::Duplicate
             | Topic::Attributed
+            | Topic::Closed
+            | Topic::Transfers
             | Topic::Catalog
             | Topic::Node => Duration::ZERO,
         }
@@ -141,6 +143,8 @@ impl Config {
             Topic::Conversions
             | Topic::Unique
             | Topic::Attributed
+            | Topic::Closed
+            | Topic::Transfers
             | Topic::Catalog
             | Topic::Node => None,
         }

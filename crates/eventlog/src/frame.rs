@@ -27,6 +27,8 @@ pub(crate) const fn stream_number(topic: Topic) -> u32 {
         Topic::Unique => 4,
         Topic::Duplicate => 5,
         Topic::Attributed => 6,
+        Topic::Closed => 9,
+        Topic::Transfers => 10,
         Topic::Catalog => 7,
         Topic::Node => 8,
     }

@@ -152,6 +152,8 @@ const fn is_read(body: &Body) -> bool {
         | Body::Order(_)
         | Body::Duplicate(_)
         | Body::Decision(_)
+        | Body::Closed(_)
+        | Body::Posting(_)
         | Body::CatalogVersion(_)
         | Body::LaneStarted(_)
         | Body::LaneStopped(_)

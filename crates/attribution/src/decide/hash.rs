@@ -3,7 +3,7 @@
 use event::body::decision::{DecisionVersion, Model, TermsUsed, Verdict};
 use event::body::record::{MemberSummary, MemberVerdict};
 use event::body::touch::TouchKind;
-use event::body::{Source, Trust};
+use event::body::{CustomerType, Item, Source, Trust};
 use event::hash::{ContentHash, ContentHasher};
 use event::{Consent, Currency, EventId, IdentityId};
 
@@ -84,6 +84,18 @@ impl Encoding {
         self.byte(u8::from(member.evidence_counts));
     }
 
+    fn item(&mut self, item: &Item) {
+        self.option(item.sku.as_deref());
+        self.option(item.category.as_deref());
+        self.option(item.group.as_deref());
+        self.count(u64::from(item.qty));
+        self.number(item.amount.0);
+        for told in [item.tax, item.shipping, item.discount] {
+            self.byte(u8::from(told.is_some()));
+            self.number(told.map_or(0, |amount| amount.0));
+        }
+    }
+
     fn order(&mut self, order: &Order) {
         self.text(&order.key.to_string());
         self.option(order.order_id.as_deref());
@@ -94,6 +106,15 @@ impl Encoding {
         self.number(order.received_at.0);
         self.number(order.amount.0);
         self.currency(order.currency);
+        self.length(order.items.len());
+        order.items.iter().for_each(|item| self.item(item));
+        self.length(order.coupons.len());
+        order.coupons.iter().for_each(|code| self.text(code));
+        self.byte(match order.customer_type {
+            None => 0,
+            Some(CustomerType::New) => 1,
+            Some(CustomerType::Returning) => 2,
+        });
         self.option(order.channel.as_deref());
         self.byte(consent(order.consent));
         self.length(order.notes.len());

@@ -3,7 +3,7 @@
 use event::body::decision::{Decision, IdentityTrace, Judged, Reach};
 use event::body::record::MemberSummary;
 use event::body::touch::TouchKind;
-use event::body::{OrderRecord, Source, Trust};
+use event::body::{CustomerType, Item, OrderRecord, Source, Trust};
 use event::{
     ChannelName, Code, Consent, Currency, EventId, LinkName, Micros, Millis, OrderKey, PartnerName,
 };
@@ -33,6 +33,12 @@ pub struct Order {
     pub amount: Micros,
     /// Currency.
     pub currency: Option<Currency>,
+    /// Order lines; with the coupon codes and the kind of customer handed on to whoever prices the order.
+    pub items: Vec<Item>,
+    /// Coupon codes.
+    pub coupons: Vec<String>,
+    /// New or returning.
+    pub customer_type: Option<CustomerType>,
     /// Channel as the merchant sees it.
     pub channel: Option<String>,
     /// Consent.
@@ -62,6 +68,9 @@ impl Order {
             received_at: record.received_at,
             amount: record.amount,
             currency: record.currency,
+            items: record.items.clone(),
+            coupons: record.coupons.clone(),
+            customer_type: record.customer_type,
             channel: record.channel.clone(),
             consent: record.consent,
             notes,
@@ -84,6 +93,9 @@ impl Order {
             received_at: trace.received_at,
             amount: decision.amount,
             currency: decision.currency,
+            items: decision.items.clone(),
+            coupons: decision.coupons.clone(),
+            customer_type: decision.customer_type,
             channel: trace.channel.value.clone(),
             consent: trace.consent,
             notes: trace.notes.clone(),

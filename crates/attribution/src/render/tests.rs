@@ -99,8 +99,8 @@ fn ops_see_what_was_read() {
               program/shop/terms/1
             Version 1.1.6 (rules, reports, events known)
             Ids: v:eAAAAAAAAAAAAAAA
-            Inputs 1bf766dfec799dfb2541cc28bb737f5e
-            Terms program/shop/terms/1 c49b8acb7e68f94a835821e8ce5e8d21
+            Inputs e619ba53e6e706992fa6733b873e6afb
+            Terms program/shop/terms/1 d909513ad831ecd04b8d167dd7fa1955
         "#]],
     );
 }

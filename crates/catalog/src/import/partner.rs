@@ -23,21 +23,6 @@ const MEMBER_LATER: [LaterKey; 5] = [
     ("coupons", "coupon codes with owners"),
     ("accepted", "acceptance of terms by the partner"),
 ];
-const KINDS: [(&str, PartnerKind); 12] = [
-    ("content", PartnerKind::Content),
-    ("influencer", PartnerKind::Influencer),
-    ("comparison", PartnerKind::Comparison),
-    ("coupon", PartnerKind::Coupon),
-    ("cashback", PartnerKind::Cashback),
-    ("reward", PartnerKind::Reward),
-    ("extension", PartnerKind::Extension),
-    ("email", PartnerKind::Email),
-    ("brand", PartnerKind::Brand),
-    ("on_site_technology", PartnerKind::OnSiteTechnology),
-    ("sub_network", PartnerKind::SubNetwork),
-    ("media_buyer", PartnerKind::MediaBuyer),
-];
-
 pub(super) fn read_all(all: &Section<'_>) -> Vec<(PartnerName, Partner)> {
     let objects = all.objects::<PartnerName>().into_iter();
     objects.map(|(name, section)| (name, read(section))).collect()
@@ -46,7 +31,9 @@ pub(super) fn read_all(all: &Section<'_>) -> Vec<(PartnerName, Partner)> {
 /// A faulty field refuses the file; what stands in its place is only there so that the rest can be checked.
 fn read(section: Section<'_>) -> Partner {
     let title = title(&section);
-    let kind = section.required("kind", "\"content\"").and_then(|field| field.word(&KINDS));
+    let kind = section
+        .required("kind", "\"content\"")
+        .and_then(|field| field.word(&PartnerKind::ALL.map(|kind| (kind.as_str(), kind))));
     let programs = section
         .required("program", "{ NAME = { state = \"approved\" } }")
         .and_then(|field| field.table());

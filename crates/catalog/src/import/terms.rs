@@ -128,6 +128,7 @@ pub(super) fn level(section: &Section<'_>) -> Option<LevelTerms> {
         lookback_impression: lookback(section, "lookback_impression"),
         min_click_to_conversion_ms: min_click_to_conversion(section),
         channel_map: channel_map(section),
+        ..LevelTerms::default()
     };
     (faults == section.sink.count()).then_some(terms)
 }

@@ -453,12 +453,7 @@ fn what_cannot_be_read_is_parked_and_the_line_moves_on() {
 fn validations_are_no_members() {
     let order = crate::build::order();
     let validation = Envelope {
-        body: Body::Validation(Validation {
-            order: order.clone(),
-            action: Action::Approve,
-            code: None,
-            revision: None,
-        }),
+        body: Body::Validation(Box::new(Validation::plain(order.clone(), Action::Approve))),
         ..server(9, 9).envelope(&order)
     };
     let log = filled(Weather::fair(1), &[validation, server(1, 0).envelope(&order)]);

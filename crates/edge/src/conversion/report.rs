@@ -338,8 +338,8 @@ impl<'a> Report<'a, '_> {
             let id = self.core.mint(self.head.received_at);
             // By the time of the signature, not of arrival: an old call that is replayed cannot undo a newer one.
             let at = caller.signed_at.map_or(id.time(), |at| Millis(at.0.min(id.time().0)));
-            let validation = Validation { order: key, action, code: None, revision };
-            envelopes.push(envelope(id, at, Body::Validation(validation)));
+            let validation = Validation { revision, ..Validation::plain(key, action) };
+            envelopes.push(envelope(id, at, Body::Validation(Box::new(validation))));
         }
         Accepted {
             envelopes,

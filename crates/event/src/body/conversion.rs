@@ -267,31 +267,6 @@ pub enum OrderStatus {
     Declined,
 }
 
-/// What was done to an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// Validated.
-    Approve,
-    /// Refused.
-    Decline,
-}
-
-/// What became of an order; never a member of its record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Validation {
-    /// The order.
-    pub order: OrderKey,
-    /// What was done.
-    pub action: Action,
-    /// Why, for a decline.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<Code>,
-    /// The caller's revision.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<u64>,
-}
-
 /// A later verdict about the click id of a conversion, checked again with keys that were missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::body::record::MemberSummary;
 use crate::body::touch::{DeviceClass, SubIds, TouchKind};
-use crate::body::{Source, Trust};
+use crate::body::{CustomerType, Item, Source, Trust};
 use crate::code::Code;
 use crate::consent::Consent;
 use crate::flag::Flag;
@@ -41,6 +41,15 @@ pub struct Decision {
     /// Its currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<Currency>,
+    /// Order lines, for whoever prices it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Item>,
+    /// Coupon codes, for whoever prices it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coupons: Vec<String>,
+    /// New or returning, as reported, for whoever prices it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_type: Option<CustomerType>,
     /// Time of the conversion.
     pub converted_at: Millis,
     /// Grows with the set of inputs; equal for equal sets.

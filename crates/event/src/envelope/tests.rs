@@ -10,10 +10,12 @@ use crate::body::decision::{
     Trace, Unlisted, Verdict, Window,
 };
 use crate::body::{
-    Action, Activation, Body, ClaimedTouch, ClickEvidence, ClickSource, ClickVerdict, Conversion,
-    CustomerType, DeviceClass, DuplicateVerdict, EventType, Evidence, ImpliedMerge, InvalidTraffic,
-    Item, Landing, LaneLost, LaneStarted, LaneStopped, LossReason, MemberSummary, MemberVerdict,
-    Merge, OrderRecord, PageKind, Rejected, Source, SubIds, Touch, TouchKind, Trust, Validation,
+    Action, Activation, Body, BookedOrder, BookedVersion, ClaimedTouch, ClickEvidence, ClickSource,
+    ClickVerdict, Closed, Closing, Conversion, CustomerType, DeviceClass, DuplicateVerdict,
+    EventType, Evidence, ImpliedMerge, InvalidTraffic, Item, Landing, LaneLost, LaneStarted,
+    LaneStopped, Lock, LossReason, MemberSummary, MemberVerdict, Merge, OrderRecord, OrderState,
+    PageKind, Posting, Purpose, Rejected, ReturnedLine, RuleUsed, Share, Source, SubIds, Subject,
+    Touch, TouchKind, Transfer, Trust, Validation,
 };
 use crate::code::Code;
 use crate::consent::Consent;
@@ -158,6 +160,9 @@ fn decision() -> Decision {
         winner: partner(),
         amount: Micros(74_920_000),
         currency: Some("EUR".parse().unwrap()),
+        items: conversion().items,
+        coupons: vec!["LEA10".into()],
+        customer_type: Some(CustomerType::New),
         converted_at: NOW,
         version: DecisionVersion { semantics: 1, members: 2, known: 1 },
         inputs_hash: ContentHash([7; 16]),
@@ -228,6 +233,101 @@ fn decision() -> Decision {
     }
 }
 
+fn share() -> Share {
+    let credit = decision().credits.remove(0);
+    Share {
+        partner: credit.partner,
+        touch: credit.touch,
+        kind: credit.kind,
+        touched_at: credit.touched_at,
+        link: credit.link,
+        channel: credit.channel,
+        net: Micros(74_920_000),
+        commission: Micros(3_746_000),
+        currency: "EUR".parse().unwrap(),
+        state: OrderState::Locked,
+        codes: vec![Code::CappedPartial],
+        rules: vec![RuleUsed {
+            terms: "program/boutique/terms/1".into(),
+            rank: 3,
+            of: 7,
+            name: Some("Base".into()),
+            pays: "5 %".into(),
+            lines: 1,
+            net: Micros(74_920_000),
+            commission: Micros(3_746_000),
+        }],
+        statement: None,
+        dimensions: credit.dimensions,
+    }
+}
+
+fn lock() -> Lock {
+    let decision = decision();
+    Lock {
+        lock_at: NOW,
+        state: OrderState::Locked,
+        code: Code::Ok,
+        automatic: true,
+        converted_at: decision.converted_at,
+        order_id: decision.order_id,
+        status: decision.status,
+        winner: decision.winner,
+        version: decision.version,
+        inputs_hash: decision.inputs_hash,
+        amount: decision.amount,
+        currency: decision.currency,
+        items: decision.items,
+        coupons: decision.coupons,
+        customer_type: decision.customer_type,
+        channel: None,
+        credits: decision.credits,
+        acts: vec![id(12)],
+        terms: vec!["program/boutique/terms/1".into()],
+        shares: vec![share()],
+    }
+}
+
+fn posting() -> Posting {
+    let decision = decision();
+    Posting {
+        subject: Subject::Order(decision.order),
+        number: 2,
+        source: id(12),
+        actor: Some("key:shop-2026".into()),
+        changed_at: NOW,
+        booked: Some(Box::new(BookedOrder {
+            order_id: decision.order_id,
+            converted_at: NOW,
+            currency: "EUR".parse().unwrap(),
+            amount: decision.amount,
+            returned: Micros(0),
+            margin: Micros(22_476_000),
+            margin_unknown: Micros(0),
+            status: decision.status,
+            code: Code::Ok,
+            note: None,
+            state: OrderState::Locked,
+            customer_type: decision.customer_type,
+            lock_at: NOW,
+            version: BookedVersion {
+                decision: decision.version,
+                inputs_hash: decision.inputs_hash,
+                acts: vec![id(12)],
+            },
+            shares: vec![share()],
+        })),
+        transfers: vec![Transfer {
+            id: id(13),
+            purpose: Purpose::Lock,
+            debit: "approved:lea-voyage".parse().unwrap(),
+            credit: "payable:lea-voyage".parse().unwrap(),
+            amount: Micros(3_746_000),
+            currency: "EUR".parse().unwrap(),
+        }],
+    }
+}
+
 fn raw(json: &str) -> Box<RawValue> {
     RawValue::from_string(json.to_owned()).unwrap()
 }
@@ -257,12 +357,15 @@ fn sample(event_type: EventType) -> Body {
             b: IdentityId::Customer(CustomerKey([3; 16])),
         }),
         EventType::Conversion => Body::Conversion(Box::new(conversion())),
-        EventType::Validation => Body::Validation(Validation {
-            order: order(),
-            action: Action::Decline,
+        EventType::Validation => Body::Validation(Box::new(Validation {
             code: Some(Code::Cancelled),
+            note: Some("called".into()),
             revision: Some(2),
-        }),
+            client_event_id: Some("batch-7:12".into()),
+            actor: Some("key:shop-2026".into()),
+            returned: vec![ReturnedLine { line: Some(1), qty: Some(1), ..Default::default() }],
+            ..Validation::plain(order(), Action::Decline)
+        })),
         EventType::Evidence => Body::Evidence(Evidence {
             order: order(),
             conversion: id(9),
@@ -284,6 +387,11 @@ fn sample(event_type: EventType) -> Body {
             member: member(),
         }),
         EventType::Decision => Body::Decision(Box::new(decision())),
+        EventType::Closed => Body::Closed(Box::new(Closed {
+            order: order(),
+            closing: Closing::Lock(Box::new(lock())),
+        })),
+        EventType::Posting => Body::Posting(Box::new(posting())),
         EventType::CatalogVersion => Body::CatalogVersion(raw(r#"{"object":"program/boutique"}"#)),
         EventType::LaneStarted => {
             Body::LaneStarted(LaneStarted { lane, node: "edge-1".into(), version: "0.0.0".into() })

@@ -78,6 +78,8 @@ impl Check<'_, '_> {
             | Body::Order(_)
             | Body::Duplicate(_)
             | Body::Decision(_)
+            | Body::Closed(_)
+            | Body::Posting(_)
             | Body::CatalogVersion(_)
             | Body::LaneStarted(_)
             | Body::LaneStopped(_)

@@ -84,6 +84,8 @@ fn take(found: &mut Found, envelope: Envelope) {
             found.stored.insert(id);
         }
         Body::Order(_)
+        | Body::Closed(_)
+        | Body::Posting(_)
         | Body::CatalogVersion(_)
         | Body::LaneStarted(_)
         | Body::LaneStopped(_)

@@ -1,0 +1,168 @@
+//! Commission rules and margins: what the terms say of money.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use event::body::CustomerType;
+use event::{ChannelName, Currency, GoalName, LinkName, Micros, Millis, PartnerName, SegmentName};
+use serde::{Deserialize, Serialize};
+
+use crate::partner::PartnerKind;
+
+/// Parts in one: a rate of 1,000,000 is 100 %.
+pub const RATE_UNIT: u32 = 1_000_000;
+
+/// A share of an amount in millionths: 5 % is 50,000. At most [`RATE_UNIT`].
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Rate(pub u32);
+
+/// As percent, trailing zeros cut: `5 %`, `7.25 %`.
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} %", Micros(i64::from(self.0) * 100).decimal(0))
+    }
+}
+
+/// One rule of a ranked list: the first that matches wins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommissionRule {
+    /// What partners read as its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Box<str>>,
+    /// When it matches.
+    #[serde(default, skip_serializing_if = "Conditions::is_empty")]
+    pub when: Conditions,
+    /// What it pays.
+    pub pays: Pays,
+    /// Currency of its amounts and of what it pays. Default: the program's.
+    pub currency: Currency,
+    /// Most that it pays for one order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap_per_order: Option<Micros>,
+}
+
+/// What a rule asks for: every condition that is given, any of its values. No condition: everything matches.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Conditions {
+    /// Goals of the conversion.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub goal: Vec<GoalName>,
+    /// Credited partners.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub partner: Vec<PartnerName>,
+    /// Segments of the partner at the time of the order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub segment: Vec<SegmentName>,
+    /// Kinds of the partner.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub partner_kind: Vec<PartnerKind>,
+    /// Categories of the line, without regard to case. A line without category matches none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub category: Vec<Box<str>>,
+    /// Articles of the line, as written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sku: Vec<Box<str>>,
+    /// Commission groups of the line, without regard to case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub group: Vec<Box<str>>,
+    /// New or returning, as reported; an order that does not say matches neither.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer: Option<CustomerType>,
+    /// Coupon codes of the order, without regard to case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub coupon: Vec<Box<str>>,
+    /// Channels of the credited link.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub channel: Vec<ChannelName>,
+    /// Credited links.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub link: Vec<LinkName>,
+    /// Orders from this instant on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Millis>,
+    /// Orders before this instant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Millis>,
+}
+
+impl Conditions {
+    /// Whether everything matches.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What a rule pays. The first three price orders; the others pay what has no order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pays {
+    /// A share of the net amount of the matching lines.
+    Percent(Rate),
+    /// A fixed amount for each order of which a line matches.
+    PerOrder(Micros),
+    /// Nothing: the lines are excluded.
+    Excluded,
+    /// A fixed amount for each valid click.
+    PerClick(Micros),
+    /// A fixed amount for a thousand valid impressions.
+    PerThousandImpressions(Micros),
+    /// A fixed amount for each calendar period in which the partner is approved on its first day.
+    PerPeriod {
+        /// The period.
+        period: Period,
+        /// The amount.
+        amount: Micros,
+    },
+}
+
+impl Pays {
+    /// Whether it prices orders.
+    #[must_use]
+    pub const fn prices_orders(self) -> bool {
+        matches!(self, Self::Percent(_) | Self::PerOrder(_) | Self::Excluded)
+    }
+}
+
+/// A calendar period in the program's time zone; weeks start on Monday.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Period {
+    /// From midnight to midnight.
+    Day,
+    /// Monday to Sunday.
+    Week,
+    /// The month of the calendar.
+    Month,
+}
+
+/// Margin rates of a program, before commission.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Margins {
+    /// Rate of lines whose category has none; absent: unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<Rate>,
+    /// Rates by category, in lower case.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub category: BTreeMap<Box<str>, Rate>,
+}
+
+impl Margins {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The rate of a line of this category.
+    #[must_use]
+    pub fn rate(&self, category: Option<&str>) -> Option<Rate> {
+        let own = category.and_then(|name| self.category.get(name.trim().to_lowercase().as_str()));
+        own.copied().or(self.default)
+    }
+}

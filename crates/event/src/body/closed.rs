@@ -1,0 +1,107 @@
+//! What the ledger closed: locks and payments. Written once; a replay reads them and never makes them anew.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::body::conversion::{CustomerType, Item};
+use crate::body::decision::{Credit, DecisionStatus, DecisionVersion};
+use crate::body::posting::{OrderState, Share};
+use crate::code::Code;
+use crate::hash::ContentHash;
+use crate::id::EventId;
+use crate::money::{Currency, Micros};
+use crate::name::PartnerName;
+use crate::order::OrderKey;
+use crate::time::Millis;
+
+/// One closing of an order. Event id: derived from the order key and "lock", or the statement and partner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// The order.
+    pub order: OrderKey,
+    /// What was closed.
+    #[serde(flatten)]
+    pub closing: Closing,
+}
+
+/// What was closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "closing", rename_all = "snake_case")]
+pub enum Closing {
+    /// From here on the order is what the lock says.
+    Lock(Box<Lock>),
+    /// A partner's share was paid.
+    Pay(Payment),
+}
+
+/// The answer about an order, for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// From when on it was due.
+    pub lock_at: Millis,
+    /// [`OrderState::Locked`] or [`OrderState::Declined`].
+    pub state: OrderState,
+    /// The main reason of the state.
+    pub code: Code,
+    /// Nobody had acted: it was validated because its time was over.
+    pub automatic: bool,
+    /// Time of the conversion.
+    pub converted_at: Millis,
+    /// The order id as the canonical report wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<String>,
+    /// Outcome of the decision.
+    pub status: DecisionStatus,
+    /// The credited partner with the largest credit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winner: Option<PartnerName>,
+    /// Version of the decision.
+    pub version: DecisionVersion,
+    /// What the decision read.
+    pub inputs_hash: ContentHash,
+    /// Amount as decided, before acts.
+    pub amount: Micros,
+    /// Its currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
+    /// Order lines as decided, before acts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Item>,
+    /// Coupon codes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coupons: Vec<String>,
+    /// New or returning, as reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_type: Option<CustomerType>,
+    /// Channel as the merchant sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// Who gets how much.
+    pub credits: Vec<Credit>,
+    /// The acts that held, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acts: Vec<EventId>,
+    /// The terms versions that priced it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub terms: Vec<Arc<str>>,
+    /// The priced shares at the lock.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<Share>,
+}
+
+/// A share that was paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    /// The statement.
+    pub statement: String,
+    /// The partner.
+    pub partner: PartnerName,
+    /// What is paid for this order: negative if more was taken back than is due.
+    pub amount: Micros,
+    /// Its currency.
+    pub currency: Currency,
+    /// Who had it paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+}
