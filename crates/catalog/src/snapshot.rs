@@ -14,11 +14,13 @@ use crate::record::{Kind, Recorded, State};
 use crate::terms::{Hashed, LevelTerms, Lookback, ProgramTerms, TermsRef, TermsVersion};
 use crate::timeline::Timeline;
 
+mod commission;
 mod links;
 mod resolve;
 #[cfg(test)]
 mod tests;
 
+pub use commission::{CommissionTerms, Forfeit, RankedRule};
 pub use links::{LinkRef, Unavailable};
 pub use resolve::{ChannelTreatment, Level, Resolved, Standing, TouchTerms};
 

@@ -89,7 +89,7 @@ impl<'a> ProgramRef<'a> {
             .map_or((Level::Default, &self.entry.defaults), |version| (Level::Program, version))
     }
 
-    fn levels(&self, member: Option<&'a Member>, t: Millis) -> Levels<'a> {
+    pub(super) fn levels(&self, member: Option<&'a Member>, t: Millis) -> Levels<'a> {
         let segment = member
             .and_then(|member| member.partner.programs.get(self.entry.name.as_str()))
             .and_then(|membership| membership.segment.at(t));
@@ -103,7 +103,7 @@ impl<'a> ProgramRef<'a> {
         }
     }
 
-    fn member(&self, partner: Option<&str>) -> Option<&'a Member> {
+    pub(super) fn member(&self, partner: Option<&str>) -> Option<&'a Member> {
         self.entry.members.get(partner?)
     }
 
@@ -174,11 +174,11 @@ pub(crate) fn channel_key(value: &str) -> Box<str> {
     value.trim().to_lowercase().into()
 }
 
-struct Levels<'a> {
-    partner: Option<&'a TermsVersion<LevelTerms>>,
-    segment: Option<&'a TermsVersion<LevelTerms>>,
-    segment_name: Option<&'a SegmentName>,
-    program: (Level, &'a TermsVersion<ProgramTerms>),
+pub(super) struct Levels<'a> {
+    pub(super) partner: Option<&'a TermsVersion<LevelTerms>>,
+    pub(super) segment: Option<&'a TermsVersion<LevelTerms>>,
+    pub(super) segment_name: Option<&'a SegmentName>,
+    pub(super) program: (Level, &'a TermsVersion<ProgramTerms>),
 }
 
 impl<'a> Levels<'a> {
@@ -195,7 +195,7 @@ impl<'a> Levels<'a> {
         )
     }
 
-    fn find<T>(
+    pub(super) fn find<T>(
         &self,
         pick: impl Fn(&LevelTerms) -> Option<T>,
         last: impl Fn(&ProgramTerms) -> T,

@@ -1,0 +1,183 @@
+//! Tests of ranking and of what books need of a program.
+
+use event::Millis;
+
+use crate::commission::{CommissionRule, Conditions, Pays, Rate};
+use crate::partner::PartnerKind;
+use crate::program::Mode;
+use crate::record::{Object, State};
+use crate::snapshot::{Level, Snapshot};
+use crate::terms::{LevelTerms, ProgramTerms};
+use crate::timeline::{Timeline, Version};
+
+/// 2026-03-01T00:00:00Z, when things change below.
+const MARCH: Millis = Millis(1_772_323_200_000);
+const BEFORE_MARCH: Millis = Millis(MARCH.0 - 1);
+
+const TEXT: &str = r#"
+[program.shop]
+title = "Shop"
+home = "https://shop.example/"
+sites = ["https://shop.example"]
+time_zone = "Europe/Paris"
+currency = "EUR"
+mode = [{ value = "observe" }, { value = "live", valid_from = 2026-03-01T00:00:00Z }]
+[program.shop.segment.social]
+title = "Social"
+[partner.lea]
+title = "Léa"
+kind = "content"
+[partner.lea.program.shop]
+state = "approved"
+segment = [{ value = "social", valid_from = 2026-03-01T00:00:00Z }]
+[partner.max]
+title = "Max"
+kind = "cashback"
+[partner.max.program.shop]
+state = [
+  { value = "approved" },
+  { value = "ended", mode = "freeze", valid_from = 2026-02-01T00:00:00Z },
+  { value = "approved", valid_from = 2026-02-02T00:00:00Z },
+  { value = "ended", mode = "forfeit", reason = "fake orders", evidence = "case 7", valid_from = 2026-03-01T00:00:00Z },
+  { value = "approved", valid_from = 2026-05-01T00:00:00Z },
+]
+"#;
+
+fn rule(percent: u32) -> CommissionRule {
+    CommissionRule {
+        name: None,
+        when: Conditions::default(),
+        pays: Pays::Percent(Rate(percent * 10_000)),
+        currency: "EUR".parse().unwrap(),
+        cap_per_order: None,
+    }
+}
+
+fn level(percents: &[u32], auto_approve: Option<bool>) -> LevelTerms {
+    let commission = percents.iter().map(|percent| rule(*percent)).collect();
+    LevelTerms { commission, auto_approve, ..LevelTerms::default() }
+}
+
+/// The catalog above with rules: Léa's own end in March, when she joins a segment with rules of its own.
+fn snapshot() -> Snapshot {
+    let file = crate::CatalogFile::parse(TEXT, crate::Format::Toml).unwrap();
+    let mut records = file.plan(&State::default(), MARCH).unwrap();
+    for record in &mut records {
+        match &mut record.object {
+            Object::Program(_, Some(program)) => {
+                let program = std::sync::Arc::make_mut(program);
+                let terms = ProgramTerms {
+                    commission: vec![rule(5), rule(4)],
+                    auto_approve: false,
+                    ..ProgramTerms::default()
+                };
+                program.terms = Timeline::new(vec![Version {
+                    valid_from: Some(Millis(0)),
+                    valid_to: None,
+                    value: terms,
+                }]);
+                let social = program.segments.values_mut().next().unwrap();
+                social.terms = Timeline::always(level(&[6], Some(true)));
+            }
+            Object::Partner(name, Some(partner)) if name.as_str() == "lea" => {
+                let partner = std::sync::Arc::make_mut(partner);
+                let part = partner.programs.values_mut().next().unwrap();
+                part.terms = Timeline::new(vec![Version {
+                    valid_from: None,
+                    valid_to: Some(MARCH),
+                    value: level(&[9, 8], None),
+                }]);
+            }
+            _ => {}
+        }
+    }
+    Snapshot::build(&State::fold(&records).unwrap()).unwrap()
+}
+
+/// `1 Partner 9 %`: rank, level and what it pays.
+fn ranked(snapshot: &Snapshot, partner: &str, t: Millis) -> Vec<String> {
+    let terms = snapshot.program("shop").unwrap().commission(partner, t);
+    let said = terms.rules.iter().map(|ranked| match ranked.rule.pays {
+        Pays::Percent(rate) => format!("{} {:?} {rate}", ranked.rank, ranked.level),
+        _ => unreachable!(),
+    });
+    said.collect()
+}
+
+#[test]
+fn rules_rank_from_the_partner_s_own_over_its_segment_s_to_the_program_s() {
+    let snapshot = snapshot();
+    assert_eq!(
+        ranked(&snapshot, "lea", BEFORE_MARCH),
+        ["1 Partner 9 %", "2 Partner 8 %", "3 Program 5 %", "4 Program 4 %"]
+    );
+    assert_eq!(
+        ranked(&snapshot, "lea", MARCH),
+        ["1 Segment 6 %", "2 Program 5 %", "3 Program 4 %"]
+    );
+    assert_eq!(ranked(&snapshot, "max", MARCH), ["1 Program 5 %", "2 Program 4 %"]);
+    assert_eq!(ranked(&snapshot, "nobody", MARCH), ["1 Program 5 %", "2 Program 4 %"]);
+}
+
+#[test]
+fn a_program_without_terms_in_force_has_no_rules_and_approves_automatically() {
+    let snapshot = snapshot();
+    let terms = snapshot.program("shop").unwrap().commission("max", Millis(-1));
+    assert!(terms.rules.is_empty() && terms.auto_approve);
+}
+
+#[test]
+fn a_rule_is_borrowed_and_names_the_version_that_holds_it() {
+    let snapshot = snapshot();
+    let shop = snapshot.program("shop").unwrap();
+    let terms = shop.commission("lea", BEFORE_MARCH);
+    let (own, last) = (&terms.rules[0], &terms.rules[3]);
+    assert_eq!(&*own.terms.id, "partner/lea/program/shop/terms/1");
+    assert_eq!(last.terms, &shop.terms_at(BEFORE_MARCH).reference);
+    assert!(std::ptr::eq(last.rule, &raw const shop.terms_at(BEFORE_MARCH).terms.commission[1]));
+    assert_eq!(last.level, Level::Program);
+}
+
+#[test]
+fn automatic_approval_is_the_partner_s_else_its_segment_s_else_the_program_s() {
+    let snapshot = snapshot();
+    let at = |partner, t| snapshot.program("shop").unwrap().commission(partner, t);
+    assert!(!at("lea", BEFORE_MARCH).auto_approve);
+    assert!(at("lea", MARCH).auto_approve);
+    assert!(!at("max", MARCH).auto_approve);
+}
+
+#[test]
+fn segment_and_kind_are_those_of_the_partner() {
+    let snapshot = snapshot();
+    let at = |partner, t| snapshot.program("shop").unwrap().commission(partner, t);
+    assert_eq!(at("lea", BEFORE_MARCH).segment, None);
+    assert_eq!(at("lea", MARCH).segment.unwrap().as_str(), "social");
+    assert_eq!(at("lea", MARCH).kind, Some(PartnerKind::Content));
+    assert_eq!(at("nobody", MARCH).kind, None);
+}
+
+#[test]
+fn a_program_moves_money_from_the_first_millisecond_of_live() {
+    let snapshot = snapshot();
+    let shop = snapshot.program("shop").unwrap();
+    assert_eq!(shop.mode_at(BEFORE_MARCH), Mode::Observe);
+    assert_eq!(shop.mode_at(MARCH), Mode::Live);
+    assert_eq!((shop.currency().as_str(), shop.time_zone()), ("EUR", "Europe/Paris"));
+}
+
+#[test]
+fn a_forfeit_takes_orders_from_before_it_and_none_from_its_first_millisecond_on() {
+    let snapshot = snapshot();
+    let shop = snapshot.program("shop").unwrap();
+    let forfeit = shop.forfeited_after("max", BEFORE_MARCH).unwrap();
+    assert_eq!(
+        (forfeit.at, forfeit.reason, forfeit.evidence),
+        (MARCH, Some("fake orders"), Some("case 7"))
+    );
+    assert_eq!(shop.forfeited_after("max", Millis(0)).unwrap().at, MARCH);
+    assert_eq!(shop.forfeited_after("max", MARCH), None);
+    for other in ["lea", "nobody"] {
+        assert_eq!(shop.forfeited_after(other, Millis(0)), None);
+    }
+}
