@@ -18,7 +18,6 @@ pub mod error;
 pub mod evidence;
 pub mod facts;
 mod metrics;
-pub mod money;
 pub mod noted;
 pub mod rebuild;
 pub mod render;

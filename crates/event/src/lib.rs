@@ -21,6 +21,7 @@ pub mod money;
 pub mod name;
 pub mod order;
 pub mod private;
+pub mod split;
 pub mod time;
 pub mod token;
 pub mod topic;
@@ -38,6 +39,7 @@ pub use name::{
     SegmentName,
 };
 pub use order::OrderKey;
+pub use split::split;
 pub use time::{Clock, Millis, WatchedClock};
 pub use token::{Claim, ClickId};
 pub use topic::Topic;

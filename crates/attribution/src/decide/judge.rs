@@ -14,7 +14,6 @@ use super::SKEW_MAX_MS;
 use super::hash::{inputs_hash, unlisted_hash};
 use super::inputs::{Input, Inputs, Order};
 use crate::evidence::Flags;
-use crate::money;
 
 /// Runs the steps. `dimensions` answers for credited touches only.
 pub(super) fn judge(
@@ -53,7 +52,7 @@ pub(super) fn judge(
     let credited: Vec<&Row<'_>> = table.rows.iter().filter(|row| row.weight > 0).collect();
     let weights: Vec<u64> = credited.iter().map(|row| row.weight).collect();
     let weight_sum = weights.iter().fold(0, |sum: u64, w| sum.saturating_add(*w));
-    let amounts = money::split(order.amount, &weights);
+    let amounts = event::split(order.amount, &weights);
     let credits: Vec<Credit> = credited
         .iter()
         .zip(amounts)

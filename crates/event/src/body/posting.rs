@@ -164,6 +164,9 @@ pub struct BookedOrder {
     pub note: Option<String>,
     /// State of the order.
     pub state: OrderState,
+    /// The program only observed at that time: everything is computed, and no money moves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observed: bool,
     /// New or returning, as reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_type: Option<CustomerType>,
@@ -211,6 +214,12 @@ pub struct Share {
     pub commission: Micros,
     /// Currency of the commission.
     pub currency: Currency,
+    /// Commission at the lock; absent before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked: Option<Micros>,
+    /// What statements have paid of it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub paid: Micros,
     /// State of the share.
     pub state: OrderState,
     /// Why the commission is what it is: [`Code::NoRule`], [`Code::CappedPartial`] …, sorted.
@@ -225,6 +234,10 @@ pub struct Share {
     /// What reports group by.
     #[serde(flatten)]
     pub dimensions: Dimensions,
+}
+
+fn is_zero(amount: &Micros) -> bool {
+    amount.0 == 0
 }
 
 /// A rule that priced lines of a share.

@@ -245,6 +245,8 @@ fn share() -> Share {
         net: Micros(74_920_000),
         commission: Micros(3_746_000),
         currency: "EUR".parse().unwrap(),
+        locked: Some(Micros(3_746_000)),
+        paid: Micros(0),
         state: OrderState::Locked,
         codes: vec![Code::CappedPartial],
         rules: vec![RuleUsed {
@@ -308,6 +310,7 @@ fn posting() -> Posting {
             code: Code::Ok,
             note: None,
             state: OrderState::Locked,
+            observed: false,
             customer_type: decision.customer_type,
             lock_at: NOW,
             version: BookedVersion {

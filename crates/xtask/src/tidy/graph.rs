@@ -1,6 +1,6 @@
 //! Which crate may name which: the walls of the design.
 //!
-//! `event ← {catalog, eventlog} ← {edge, dedup, attribution} ← sillage`; `telemetry` is a leaf that any but `event`
+//! `event ← {catalog, eventlog} ← {edge, dedup, attribution, ledger} ← sillage`; `telemetry` is a leaf that any but `event`
 //! may use; `testkit` is for tests; stages never import each other.
 
 use serde::Deserialize;
@@ -47,7 +47,7 @@ struct Rule {
     tests: &'static [&'static str],
 }
 
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 13] = [
     Rule { name: "event", must: &[], may: &[], tests: &[] },
     Rule { name: "telemetry", must: &[], may: &[], tests: &[] },
     Rule {
@@ -60,6 +60,7 @@ const RULES: [Rule; 12] = [
     Rule { name: "edge", must: STAGE, may: &["telemetry"], tests: &["testkit"] },
     Rule { name: "dedup", must: STAGE, may: &["telemetry"], tests: &["testkit"] },
     Rule { name: "attribution", must: STAGE, may: &["telemetry"], tests: &["testkit"] },
+    Rule { name: "ledger", must: STAGE, may: &["telemetry"], tests: &["testkit"] },
     Rule {
         name: "sillage",
         must: &["attribution", "catalog", "dedup", "edge", "event", "eventlog", "telemetry"],
@@ -74,8 +75,17 @@ const RULES: [Rule; 12] = [
 
 const STAGE: &[&str] = &["catalog", "event", "eventlog"];
 
-const EVERY_LIBRARY: &[&str] =
-    &["attribution", "catalog", "dedup", "edge", "event", "eventlog", "telemetry", "testkit"];
+const EVERY_LIBRARY: &[&str] = &[
+    "attribution",
+    "catalog",
+    "dedup",
+    "edge",
+    "event",
+    "eventlog",
+    "ledger",
+    "telemetry",
+    "testkit",
+];
 
 /// Foreign crates that only these members may name, so that a change of library stays in one place.
 const OWNERS: [(&str, &[&str]); 8] = [

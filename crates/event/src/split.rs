@@ -2,7 +2,7 @@
 
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
-use event::Micros;
+use crate::Micros;
 
 /// Splits `amount` by `weights` of touches in total order, the nearest to the conversion last.
 ///
@@ -38,7 +38,7 @@ pub fn split(amount: Micros, weights: &[u64]) -> Vec<Micros> {
 
 #[cfg(test)]
 mod tests {
-    use event::Micros;
+    use crate::Micros;
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
     use super::split;

@@ -1,0 +1,19 @@
+//! Prices decisions by the partners' terms and books what is due, validated, final and paid.
+//!
+//! Reads [`event::Topic::Attributed`], the acts on [`event::Topic::Conversions`] and [`event::Topic::Closed`]; appends locks and
+//! payments to [`event::Topic::Closed`] and one posting per change of an order to [`event::Topic::Transfers`].
+//!
+//! 1. What an order is worth, to whom and in which state is a function of a set of facts: the decision, the acts of the
+//!    merchant, the lock, the payments. Their order of arrival changes nothing.
+//! 2. Money moves in transfers from one account to another; an id is derived from what it leads between, so applying a
+//!    transfer again finds that it exists.
+//! 3. Locks and payments are records, written once; a replay reads them and never makes them anew.
+//! 4. Amounts are integers; where one is split, the parts sum to it.
+//!
+//! This crate does not decide who is credited (see `attribution`).
+
+#![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
+
+pub mod facts;
+
+pub use facts::{Act, Decided, Fact, Facts};
