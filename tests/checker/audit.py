@@ -1,0 +1,79 @@
+"""Whether locks and transfers of a ledger fit what is computed anew: each fault as a text."""
+
+import collections
+
+from booked import Values, lock_due, state_before_lock
+
+
+def check_lock(catalog, book):
+    """What is wrong with a lock, as text."""
+    facts, lock = book.facts, book.facts.lock
+    decision = facts.decisions.get(lock["inputs_hash"])
+    if decision is None:
+        return "names a decision that is not on conversions.attributed"
+    if book.observed:
+        return "is of a program that is observed"
+    program, t = book.values.program, lock["converted_at"]
+    due = lock_due(catalog, program, decision)
+    if lock["lock_at"] != due or facts.locked_at < due:
+        return f"is due at {due}, says {lock['lock_at']}, was made at {facts.locked_at}"
+    for field in ("amount", "currency", "items", "coupons", "customer_type", "converted_at", "credits", "winner"):
+        if field == "currency" and decision.get(field) is None:
+            continue
+        if lock.get(field) != decision.get(field):
+            return f"has another {field} than its decision"
+    acts = {act.id: act for act in facts.acts.values()}
+    missing = [name for name in lock.get("acts", []) if name not in acts]
+    if missing:
+        return f"names acts that are not on events.conversions: {missing}"
+    held = {}
+    for name in lock.get("acts", []):
+        if acts[name].kind in held:
+            return f"names two acts of the kind {acts[name].kind}"
+        held[acts[name].kind] = acts[name]
+    values = Values(catalog, book.key, decision, held)
+    state, code = state_before_lock(catalog, decision, values, held)
+    if state == "declined":
+        values.void()
+    automatic = state == "pending"
+    may = state in ("declined", "approved") or (
+        automatic and code not in (110, 507) and catalog.auto_approve(program, decision["winner"], t)
+    )
+    if not may:
+        return f"must not be: the order is {state}, {code}"
+    expected = ("declined" if state == "declined" else "locked", code, automatic)
+    if (lock["state"], lock["code"], lock["automatic"]) != expected:
+        return f"is {lock['state']}, {lock['code']}, automatic {lock['automatic']}; computed {expected}"
+    ours = [(share.partner, share.net, share.commission) for share in values.shares[::-1]]
+    theirs = [(share.get("partner"), share["net"], share["commission"]) for share in lock.get("shares", [])]
+    return None if ours == theirs else f"has shares {theirs}; computed {ours}"
+
+
+def check_transfers(folder, balances, figures):
+    """What is wrong on `ledger.transfers`, as texts."""
+    seen, sums, postings = {}, collections.Counter(), {}
+    for event, envelope in folder.envelopes("ledger.transfers"):
+        body = envelope["body"]
+        if postings.setdefault(event, body) is not body:
+            if postings[event] != body:
+                yield f"posting {envelope['id']} is there twice with two contents"
+            continue
+        for transfer in body.get("transfers", []):
+            if transfer["id"] in seen:
+                if seen[transfer["id"]] != transfer:
+                    yield f"transfer {transfer['id']} is there twice with two contents"
+                continue
+            seen[transfer["id"]] = transfer
+            if transfer["amount"] <= 0:
+                yield f"transfer {transfer['id']} moves {transfer['amount']}"
+            if "order" in body:
+                sums[transfer["debit"], transfer["currency"]] -= transfer["amount"]
+                sums[transfer["credit"], transfer["currency"]] += transfer["amount"]
+    figures["postings"], figures["transfers"] = len(postings), len(seen)
+    for currency in sorted({currency for _, currency in sums}):
+        rest = sum(micros for (_, of), micros in sums.items() if of == currency)
+        if rest:
+            yield f"debits and credits differ by {rest} {currency}"
+    for place in sorted(sums.keys() | balances.keys()):
+        if sums[place] != balances[place]:
+            yield f"{' '.join(place)}: transfers lead to {sums[place]}, computed {balances[place]}"

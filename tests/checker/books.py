@@ -1,0 +1,123 @@
+"""Computes every order's state and commission anew from the topics, and prints the lines of `sillage books`.
+
+    books.py [--books FILE] [--accounts] [--check-locks] [--check-transfers] DATA
+
+DATA is the folder of `sillage serve`, which does not run. Written from docs/books.md, docs/catalog.md and
+docs/log-format.md alone. Reads `conversions.attributed`, `events.conversions`, `orders.closed` and `catalog.versions`.
+
+    --books FILE        compares with the lines in FILE instead of printing: says the first that differ
+    --accounts          prints the balances instead: account, currency, micros
+    --check-locks       every lock has its time, and says what is computed from what it names
+    --check-transfers   the transfers on `ledger.transfers` are whole and lead to the balances
+
+The figures go to the standard error. Ends with 1 if something differs.
+"""
+
+import argparse
+import collections
+import sys
+
+import audit
+from booked import Book
+from facts import Folder
+
+SHOWN = 20
+
+
+def compare(ours, theirs):
+    """Says the first lines that differ, by order and partner."""
+    def by_place(lines):
+        places = collections.defaultdict(list)
+        for line in lines:
+            places[tuple(line.split("\t")[1:3])].append(line)
+        return places
+
+    mine, other = by_place(ours), by_place(theirs)
+    differ = [place for place in sorted(mine.keys() | other.keys()) if mine.get(place) != other.get(place)]
+    for place in differ[: SHOWN // 2]:
+        print("recomputed", *(mine.get(place) or ["nothing of " + " ".join(place)]), sep="\t")
+        print("booked", *(other.get(place) or ["nothing of " + " ".join(place)]), sep="\t")
+    if not differ and ours != theirs:
+        print("the lines are not in the order of their bytes")
+    if len(differ) > SHOWN // 2:
+        print(f"and {len(differ) - SHOWN // 2} more places")
+    return len(differ) or int(ours != theirs)
+
+
+def commission_apart(ours, theirs):
+    """Sum of the distances of commission, in micros."""
+    totals = collections.defaultdict(lambda: [0, 0])
+    for side, lines in enumerate((ours, theirs)):
+        for line in lines:
+            fields = line.split("\t")
+            totals[tuple(fields[1:4])][side] += int(fields[6])
+    return sum(abs(a - b) for a, b in totals.values())
+
+
+def figures_of(folder, books):
+    """What the run was made of."""
+    figures = {
+        "orders": len(books),
+        "acts": sum(len(facts.acts) for facts in folder.orders.values()),
+        "acts_without_order": sum(len(facts.acts) for facts in folder.orders.values() if not facts.decision),
+        "locks": sum(facts.lock is not None for facts in folder.orders.values()),
+        "payments": sum(len(facts.payments) for facts in folder.orders.values()),
+        "after_lock": sum(1 for b in books if b.facts.lock and held_after(b.facts)),
+    }
+    figures.update(sorted(collections.Counter(f"state_{b.state}" for b in books).items()))
+    codes = collections.Counter(c for b in books for c in {b.code, *(c for p in b.partners.values() for c in p[2])})
+    figures.update((f"code_{code}", count) for code, count in sorted(codes.items()))
+    figures.update(sorted(collections.Counter(f for b in books for f in set(b.values.findings)).items()))
+    return figures
+
+
+def held_after(facts):
+    """Whether an act holds that the lock does not name."""
+    return any(act.id not in facts.lock.get("acts", []) for act in facts.holding().values())
+
+
+def main():
+    arguments = argparse.ArgumentParser(description="Computes the books anew from the topics.")
+    arguments.add_argument("--books", metavar="FILE")
+    arguments.add_argument("--accounts", action="store_true")
+    arguments.add_argument("--check-locks", action="store_true")
+    arguments.add_argument("--check-transfers", action="store_true")
+    arguments.add_argument("data")
+    given = arguments.parse_args()
+    folder = Folder(given.data)
+    books = [Book(folder.catalog, key, facts) for key, facts in folder.decided()]
+    lines = sorted((line for book in books for line in book.lines()), key=str.encode)
+    balances = collections.Counter()
+    for book in books:
+        for account, micros in book.balances():
+            balances[account, book.values.currency] += micros
+    figures, wrong = figures_of(folder, books), 0
+    if given.books:
+        with open(given.books, encoding="utf-8", newline="") as source:
+            theirs = source.read().split("\n")
+        if theirs.pop() != "":
+            print(f"{given.books}: the last line does not end")
+            wrong += 1
+        wrong += compare(lines, theirs)
+        figures["difference_micros"] = commission_apart(lines, theirs)
+    elif given.accounts:
+        for (account, currency), micros in sorted(balances.items()):
+            print(account, currency, micros, sep="\t")
+    else:
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+        sys.stdout.writelines(line + "\n" for line in lines)
+    texts = []
+    if given.check_locks:
+        locked = [(book, audit.check_lock(folder.catalog, book)) for book in books if book.facts.lock]
+        texts += [f"lock of {book.key} {text}" for book, text in locked if text]
+    if given.check_transfers:
+        texts += audit.check_transfers(folder, balances, figures)
+    for text in texts[:SHOWN]:
+        print(text)
+    figures["findings"] = wrong + len(texts)
+    print(*(f"{name}={count}" for name, count in figures.items()), file=sys.stderr)
+    return 1 if figures["findings"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""Folds `catalog.versions` as docs/catalog.md describes it, and says what held at an instant.
+
+Reads what prices and states of orders need, nothing else. Written from the page alone.
+"""
+
+DAY_MS = 86_400_000
+# What holds while a program has no terms in force: the column "default" of the page.
+DEFAULT_TERMS = {"lock_after_ms": 30 * DAY_MS, "lateness_ms": 7 * DAY_MS, "auto_approve": True}
+
+
+def at(versions, t):
+    """The value that holds at t: valid_from <= t < valid_to, and until the next one starts."""
+    started = [version for version in versions if "valid_from" not in version or version["valid_from"] <= t]
+    if not started:
+        return None
+    last = max(started, key=lambda version: (("valid_from" in version), version.get("valid_from", 0)))
+    return last["value"] if "valid_to" not in last or t < last["valid_to"] else None
+
+
+class Catalog:
+    """The last body of every program and partner; a deleted one keeps it, since the past still reads it."""
+
+    def __init__(self, bodies=()):
+        self._last = {}
+        for body in bodies:
+            self.add(body)
+
+    def add(self, body):
+        """Takes one record's body. A version that is known already changes nothing; a gap is an error."""
+        if body["v"] != 1:
+            raise SystemExit(f"catalog.versions: format {body['v']} is not known to this checker")
+        place = (body["kind"], body["name"])
+        version, known = self._last.get(place, (0, None))
+        if body["version"] <= version:
+            return
+        if body["version"] != version + 1:
+            raise SystemExit(f"catalog.versions: {place} goes from version {version} to {body['version']}")
+        self._last[place] = (body["version"], known if body.get("deleted") else body["body"])
+
+    def _body(self, kind, name):
+        found = self._last.get((kind, name))
+        return found[1] if found else None
+
+    def program(self, name):
+        """The program's body."""
+        body = self._body("program", name)
+        if body is None:
+            raise SystemExit(f"catalog.versions has no program {name}")
+        return body
+
+    def _membership(self, program, partner):
+        body = self._body("partner", partner) or {}
+        return body.get("programs", {}).get(program, {})
+
+    def kind(self, partner):
+        """What the partner is."""
+        return (self._body("partner", partner) or {}).get("kind")
+
+    def segment(self, program, partner, t):
+        """The partner's segment in the program at t."""
+        return at(self._membership(program, partner).get("segment", []), t)
+
+    def terms(self, program, t):
+        """The program's own terms at t."""
+        return at(self.program(program).get("terms", []), t) or DEFAULT_TERMS
+
+    def levels(self, program, partner, t):
+        """The terms that hold at t, the nearest first: the partner's, its segment's, the program's."""
+        found = []
+        if partner is not None:
+            found.append(at(self._membership(program, partner).get("terms", []), t))
+            segment = self.program(program).get("segments", {}).get(self.segment(program, partner, t))
+            found.append(at(segment.get("terms", []), t) if segment else None)
+        found.append(self.terms(program, t))
+        return [terms for terms in found if terms is not None]
+
+    def rules(self, program, partner, t):
+        """All commission rules in force for the partner, by rank."""
+        return [rule for terms in self.levels(program, partner, t) for rule in terms.get("commission", [])]
+
+    def auto_approve(self, program, partner, t):
+        """Whether what nobody acted on is validated when its time is over: the nearest level that says so."""
+        for terms in self.levels(program, partner, t):
+            if terms.get("auto_approve") is not None:
+                return terms["auto_approve"]
+        return DEFAULT_TERMS["auto_approve"]
+
+    def observed(self, program, t):
+        """Whether the program moves no money at t."""
+        return at(self.program(program).get("mode", []), t) != "live"
+
+    def forfeits(self, program, partner):
+        """Starts of the partner's ends by forfeit."""
+        for version in self._membership(program, partner).get("state", []):
+            value = version["value"]
+            if value["state"] == "ended" and value["mode"] == "forfeit" and "valid_from" in version:
+                yield version["valid_from"]
