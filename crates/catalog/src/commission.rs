@@ -26,6 +26,12 @@ impl fmt::Display for Rate {
     }
 }
 
+/// A category, commission group or coupon code as rules and margins compare it: trimmed, in lower case.
+#[must_use]
+pub fn folded(text: &str) -> Box<str> {
+    text.trim().to_lowercase().into()
+}
+
 /// One rule of a ranked list: the first that matches wins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommissionRule {
@@ -45,6 +51,8 @@ pub struct CommissionRule {
 }
 
 /// What a rule asks for: every condition that is given, any of its values. No condition: everything matches.
+///
+/// Every list is sorted; categories, groups and coupon codes are [`folded`].
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Conditions {
@@ -95,6 +103,28 @@ impl Conditions {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Whether they match everything that `other` matches.
+    #[must_use]
+    pub fn cover(&self, other: &Self) -> bool {
+        fn wider<T: Ord>(these: &[T], those: &[T]) -> bool {
+            let among = |value| these.binary_search(value).is_ok();
+            these.is_empty() || !those.is_empty() && those.iter().all(among)
+        }
+        wider(&self.goal, &other.goal)
+            && wider(&self.partner, &other.partner)
+            && wider(&self.segment, &other.segment)
+            && wider(&self.partner_kind, &other.partner_kind)
+            && wider(&self.category, &other.category)
+            && wider(&self.sku, &other.sku)
+            && wider(&self.group, &other.group)
+            && (self.customer.is_none() || self.customer == other.customer)
+            && wider(&self.coupon, &other.coupon)
+            && wider(&self.channel, &other.channel)
+            && wider(&self.link, &other.link)
+            && (self.from.is_none() || other.from >= self.from)
+            && self.until.is_none_or(|until| other.until.is_some_and(|other| other <= until))
+    }
 }
 
 /// What a rule pays. The first three price orders; the others pay what has no order.
@@ -124,8 +154,33 @@ impl Pays {
     /// Whether it prices orders.
     #[must_use]
     pub const fn prices_orders(self) -> bool {
-        matches!(self, Self::Percent(_) | Self::PerOrder(_) | Self::Excluded)
+        matches!(self.subject(), Subject::Order)
     }
+
+    /// What it pays for.
+    #[must_use]
+    pub const fn subject(self) -> Subject {
+        match self {
+            Self::Percent(_) | Self::PerOrder(_) | Self::Excluded => Subject::Order,
+            Self::PerClick(_) => Subject::Click,
+            Self::PerThousandImpressions(_) => Subject::Impression,
+            Self::PerPeriod { period, .. } => Subject::Period(period),
+        }
+    }
+}
+
+/// What is paid for: the first matching rule wins among those of one subject. Orders look at the rules in their
+/// currency only; what has no order has no currency, and takes the rule's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A line of an order.
+    Order,
+    /// A valid click.
+    Click,
+    /// A valid impression.
+    Impression,
+    /// A calendar period.
+    Period(Period),
 }
 
 /// A calendar period in the program's time zone; weeks start on Monday.
@@ -147,7 +202,7 @@ pub struct Margins {
     /// Rate of lines whose category has none; absent: unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Rate>,
-    /// Rates by category, in lower case.
+    /// Rates by category, [`folded`].
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub category: BTreeMap<Box<str>, Rate>,
 }
@@ -162,7 +217,7 @@ impl Margins {
     /// The rate of a line of this category.
     #[must_use]
     pub fn rate(&self, category: Option<&str>) -> Option<Rate> {
-        let own = category.and_then(|name| self.category.get(name.trim().to_lowercase().as_str()));
+        let own = category.and_then(|name| self.category.get(&folded(name)));
         own.copied().or(self.default)
     }
 }

@@ -17,6 +17,7 @@ use crate::record::{State, VersionRecord};
 use crate::snapshot::Snapshot;
 
 mod check;
+mod commission;
 mod duration;
 mod json;
 mod link;
@@ -32,13 +33,13 @@ mod tree;
 mod tests;
 
 use section::{LaterKey, Section};
+use terms::BESIDE_TERMS;
 use tree::{Node, Value};
 
-const LATER: [LaterKey; 5] = [
+const LATER: [LaterKey; 4] = [
     ("rates", "exchange rates"),
     ("coupon", "coupon codes with owners"),
     ("coupons", "coupon codes with owners"),
-    ("rules", "commission rules"),
     ("postback", "outbound postbacks"),
 ];
 
@@ -110,9 +111,9 @@ impl CatalogFile {
         let named = |key| section.field(key).and_then(|field| field.table());
         let (programs, partners, links) = (named("program"), named("partner"), named("link"));
         let programs = programs.map_or_else(Vec::new, |all| program::read_all(&all));
-        let partners = partners.map_or_else(Vec::new, |all| partner::read_all(&all));
+        let partners = partners.map_or_else(Vec::new, |all| partner::read_all(&all, &programs));
         let links = links.map_or_else(Vec::new, |all| link::read_all(&all, &programs));
-        section.finish(&LATER);
+        section.finish_with(&LATER, &BESIDE_TERMS);
         let file = Self { programs, partners, links, root, lines };
         check::cross(&file, &sink);
         if sink.is_empty() { Ok(file) } else { Err(sink.into_faults(&file.lines)) }

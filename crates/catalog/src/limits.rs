@@ -28,6 +28,14 @@ pub const TEXT_BYTES_MAX: usize = 200;
 pub const CREATIVE_BYTES_MAX: usize = 64;
 /// Most entries of any list in one object (sites, hosts, goals, versions …).
 pub const LIST_MAX: usize = 1_000;
+/// Most commission rules of one terms version: an order asks up to three of them.
+pub const RULES_MAX: usize = 200;
+/// Longest category, article, group or coupon code of a rule, in bytes: what a conversion may carry.
+pub const RULE_TEXT_BYTES_MAX: usize = 128;
+/// Largest amount of a rule, in units of its currency: room for every currency, and far from what sums can hold.
+pub const RULE_AMOUNT_UNITS_MAX: i64 = 1_000_000_000;
+/// Most links among which the near one to a mistyped name is searched.
+pub const NEAR_LINKS_MAX: usize = 10_000;
 /// Most links of a catalog.
 pub const LINKS_MAX: usize = 4_000_000;
 /// Largest catalog file, in bytes.

@@ -13,6 +13,8 @@ use crate::link::Link;
 use crate::partner::Partner;
 use crate::program::{Program, TokenHash};
 
+mod rules;
+
 struct Names<'a> {
     programs: HashMap<&'a ProgramName, &'a Program>,
     partners: HashMap<&'a PartnerName, &'a Partner>,
@@ -30,6 +32,7 @@ pub(super) fn cross(file: &CatalogFile, sink: &Sink) {
     for (name, partner) in &file.partners {
         names.partner(name, partner);
     }
+    rules::check(file, &names);
     let mut channels = HashSet::new();
     for (name, link) in &file.links {
         names.link(name.as_str(), link);

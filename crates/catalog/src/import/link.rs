@@ -5,18 +5,19 @@ use std::collections::HashMap;
 use event::{ChannelName, LinkName, ProgramName};
 
 use super::program::{plain_url, words};
-use super::section::{Field, LaterKey, Section};
+use super::section::{Field, LaterKey, MisplacedKey, Section};
 use crate::destination::{self, NotADestination};
 use crate::limits;
 use crate::link::{Link, LinkState};
 use crate::program::Program;
 use crate::timeline::{Timeline, Version};
 
-const LATER: [LaterKey; 3] = [
-    ("coupon", "coupon codes with owners"),
-    ("commission", "commission rules"),
-    ("split", "destinations by share"),
-];
+const LATER: [LaterKey; 2] =
+    [("coupon", "coupon codes with owners"), ("split", "destinations by share")];
+const MISPLACED: [MisplacedKey; 1] = [(
+    "commission",
+    "write a rule with `link = [\"…\"]` in the terms of the program, segment or partner",
+)];
 /// Channel of a partner's link that names none.
 const PARTNER_CHANNEL: &str = "partner";
 
@@ -78,7 +79,7 @@ fn read(section: Section<'_>, landing: &HashMap<&str, &str>) -> Option<Link> {
             None
         }
     };
-    section.finish(&LATER);
+    section.finish_with(&LATER, &MISPLACED);
     // What follows from a faulty name is not blamed again; every other faulty field refuses the file by itself.
     let partner = match partner {
         Some(named) => Some(named?),

@@ -1,14 +1,17 @@
 //! Partners, as the file writes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use event::{PartnerName, ProgramName, SegmentName};
+use event::{Currency, PartnerName, ProgramName, SegmentName};
 
 use super::program::{level_terms, title};
 use super::section::{Field, LaterKey, Section};
-use super::terms::Dated;
+use super::terms::{BESIDE_TERMS, Dated};
 use crate::limits;
 use crate::partner::{End, EndMode, Membership, Partner, PartnerKind, PartnerState};
+use crate::program::Program;
+
+type Currencies<'a> = HashMap<&'a str, Currency>;
 
 const LATER: [LaterKey; 4] = [
     ("postback", "outbound postbacks"),
@@ -16,20 +19,24 @@ const LATER: [LaterKey; 4] = [
     ("tax", "payouts"),
     ("site_verified", "proof that a site is the partner's"),
 ];
-const MEMBER_LATER: [LaterKey; 5] = [
+const MEMBER_LATER: [LaterKey; 3] = [
     ("tier", "ranked classes of partners"),
-    ("commission", "commission rules"),
-    ("rules", "commission rules"),
     ("coupons", "coupon codes with owners"),
     ("accepted", "acceptance of terms by the partner"),
 ];
-pub(super) fn read_all(all: &Section<'_>) -> Vec<(PartnerName, Partner)> {
+
+pub(super) fn read_all(
+    all: &Section<'_>,
+    programs: &[(ProgramName, Program)],
+) -> Vec<(PartnerName, Partner)> {
+    let currencies =
+        programs.iter().map(|(name, program)| (name.as_str(), program.currency)).collect();
     let objects = all.objects::<PartnerName>().into_iter();
-    objects.map(|(name, section)| (name, read(section))).collect()
+    objects.map(|(name, section)| (name, read(section, &currencies))).collect()
 }
 
 /// A faulty field refuses the file; what stands in its place is only there so that the rest can be checked.
-fn read(section: Section<'_>) -> Partner {
+fn read(section: Section<'_>, currencies: &Currencies<'_>) -> Partner {
     let title = title(&section);
     let kind = section
         .required("kind", "\"content\"")
@@ -39,7 +46,9 @@ fn read(section: Section<'_>) -> Partner {
         .and_then(|field| field.table());
     let mut memberships = BTreeMap::new();
     for (name, part) in programs.iter().flat_map(Section::objects::<ProgramName>) {
-        memberships.insert(name, membership(part));
+        // A part in a program that does not exist refuses the file by itself.
+        let currency = currencies.get(name.as_str()).copied();
+        memberships.insert(name, membership(part, currency));
     }
     section.finish(&LATER);
     Partner {
@@ -49,17 +58,18 @@ fn read(section: Section<'_>) -> Partner {
     }
 }
 
-fn membership(section: Section<'_>) -> Membership {
+fn membership(section: Section<'_>, currency: Option<Currency>) -> Membership {
     let state = section.required("state", "\"approved\"").and_then(|field| {
         let dated = Dated { ends: false };
-        dated.read(&field, state, &[])
+        dated.read(&field, state, &[], &[])
     });
     let segment = section.field("segment").and_then(|field| {
         let dated = Dated { ends: true };
-        dated.read(&field, segment, &[])
+        dated.read(&field, segment, &[], &[])
     });
-    let terms = level_terms(&section);
-    section.finish(&MEMBER_LATER);
+    let currency = currency.or_else(|| "EUR".parse().ok());
+    let terms = currency.map(|currency| level_terms(&section, currency)).unwrap_or_default();
+    section.finish_with(&MEMBER_LATER, &BESIDE_TERMS);
     Membership { state: state.unwrap_or_default(), segment: segment.unwrap_or_default(), terms }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use event::{LinkName, Millis, PartnerName, ProgramName};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::CatalogFile;
 use super::tree::Node;
@@ -199,10 +200,10 @@ fn id(path: &str) -> String {
     path.replace(['.', '['], "/").replace(']', "")
 }
 
-/// The fields in which two values differ, by the names of the records.
+/// The fields in which two values differ, by the names of the records; of a list of rules those that differ.
 fn changed_fields<T: Serialize>(was: &T, is: &T) -> String {
     let fields = |value: &T| match serde_json::to_value(value) {
-        Ok(serde_json::Value::Object(fields)) => fields,
+        Ok(Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),
     };
     let (was, is) = (fields(was), fields(is));
@@ -211,11 +212,29 @@ fn changed_fields<T: Serialize>(was: &T, is: &T) -> String {
         .chain(&is)
         .map(|(name, _)| name.as_str())
         .filter(|name| was.get(*name) != is.get(*name))
-        .map(|name| name.strip_suffix("_ms").unwrap_or(name))
         .collect();
     names.sort_unstable();
     names.dedup();
-    names.join(", ")
+    let named = names.into_iter().map(|name| match (was.get(name), is.get(name)) {
+        (Some(Value::Array(was)), Some(Value::Array(is))) if was.iter().any(Value::is_object) => {
+            changed_entries(name, was, is)
+        }
+        _ => name.strip_suffix("_ms").unwrap_or(name).into(),
+    });
+    named.collect::<Vec<String>>().join(", ")
+}
+
+/// The first entries in which two lists differ: `commission[2], commission[3]`.
+fn changed_entries(name: &str, was: &[Value], is: &[Value]) -> String {
+    const LISTED_MAX: usize = 3;
+    let places = 0..was.len().max(is.len());
+    let mut differ = places.filter(|place| was.get(*place) != is.get(*place));
+    let listed = differ.by_ref().take(LISTED_MAX).map(|place| format!("{name}[{}]", place + 1));
+    let mut listed = listed.collect::<Vec<_>>().join(", ");
+    if differ.next().is_some() {
+        listed.push_str(" …");
+    }
+    listed
 }
 
 impl Planned for Program {

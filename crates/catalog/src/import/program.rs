@@ -7,7 +7,7 @@ use event::{ChannelName, Currency, GoalName, ProgramName, SegmentName};
 use url::Url;
 
 use super::section::{Field, LaterKey, Section};
-use super::terms::{self, Dated};
+use super::terms::{self, BESIDE_TERMS, Dated};
 use crate::destination;
 use crate::host::{self, HostRule};
 use crate::limits;
@@ -17,10 +17,7 @@ use crate::program::{
 };
 use crate::timeline::Timeline;
 
-const LATER: [LaterKey; 12] = [
-    ("commission", "commission rules"),
-    ("rules", "commission rules"),
-    ("caps", "caps of commission"),
+const LATER: [LaterKey; 8] = [
     ("coupon", "coupon codes with owners"),
     ("coupons", "coupon codes with owners"),
     ("rates", "exchange rates"),
@@ -28,15 +25,9 @@ const LATER: [LaterKey; 12] = [
     ("dialect", "parameter names of other systems"),
     ("compat", "answers of other systems"),
     ("always_200", "answers of other systems"),
-    ("auto_approve", "validation of orders"),
     ("lock", "locks by month or shipping; `lock_after` in the terms sets the days"),
 ];
-const SEGMENT_LATER: [LaterKey; 4] = [
-    ("tier", "ranked classes of partners"),
-    ("commission", "commission rules"),
-    ("rules", "commission rules"),
-    ("auto_approve", "validation of orders"),
-];
+const SEGMENT_LATER: [LaterKey; 1] = [("tier", "ranked classes of partners")];
 const CHANNEL_LATER: [LaterKey; 1] = [("tier", "ranked classes of partners")];
 /// Default name of the landing parameter.
 const LANDING_PARAMETER: &str = "sl_click";
@@ -74,7 +65,7 @@ fn read(section: Section<'_>) -> Option<Program> {
     let currency = section
         .required("currency", "\"EUR\"")
         .and_then(|field| field.parsed("write an ISO 4217 code, such as \"EUR\""))
-        .or_else(|| "EUR".parse::<Currency>().ok());
+        .or_else(|| "EUR".parse::<Currency>().ok())?;
     let time_zone = section.required("time_zone", "\"Europe/Paris\"").and_then(|f| zone(&f));
     let program = Program {
         title: title.unwrap_or_default(),
@@ -91,16 +82,19 @@ fn read(section: Section<'_>) -> Option<Program> {
         link_keys: link_keys.unwrap_or_default(),
         goals: goals(&section),
         channels: channels(&section),
-        segments: segments(&section),
+        segments: segments(&section, currency),
         time_zone: time_zone.unwrap_or_default(),
-        currency: currency?,
+        currency,
         decimal_mark: decimal_mark(&section),
         state: state(&section),
         mode: mode(&section),
-        terms: program_terms(&section),
+        terms: section
+            .field("terms")
+            .and_then(|field| terms::programs(&field, currency))
+            .unwrap_or_default(),
         landing_parameter,
     };
-    section.finish(&LATER);
+    section.finish_with(&LATER, &BESIDE_TERMS);
     Some(program)
 }
 
@@ -393,7 +387,7 @@ fn goals(section: &Section<'_>) -> BTreeMap<GoalName, Goal> {
     objects
         .map(|(name, goal)| {
             let paid = goal.field("paid").and_then(|field| field.bool()).unwrap_or(true);
-            goal.finish(&[("repeat", "goals that repeat"), ("value", "commission rules")]);
+            goal.finish(&[("repeat", "goals that repeat"), ("value", "values of goals")]);
             (name, Goal { paid })
         })
         .collect()
@@ -413,49 +407,27 @@ fn channels(section: &Section<'_>) -> BTreeMap<ChannelName, OwnChannel> {
         .collect()
 }
 
-fn segments(section: &Section<'_>) -> BTreeMap<SegmentName, Segment> {
+fn segments(section: &Section<'_>, currency: Currency) -> BTreeMap<SegmentName, Segment> {
     let Some(table) = section.field("segment").and_then(|field| field.table()) else {
         return BTreeMap::new();
     };
     let mut segments = BTreeMap::new();
     for (name, segment) in table.objects::<SegmentName>() {
         let title = title(&segment);
-        let terms = level_terms(&segment);
-        segment.finish(&SEGMENT_LATER);
+        let terms = level_terms(&segment, currency);
+        segment.finish_with(&SEGMENT_LATER, &BESIDE_TERMS);
         segments.insert(name, Segment { title: title.unwrap_or_default(), terms });
     }
     segments
 }
 
 /// The terms of a segment, or of a partner in a program.
-pub(super) fn level_terms(section: &Section<'_>) -> Timeline<crate::terms::LevelTerms> {
+pub(super) fn level_terms(
+    section: &Section<'_>,
+    currency: Currency,
+) -> Timeline<crate::terms::LevelTerms> {
     let field = section.field("terms");
-    field
-        .and_then(|field| {
-            refuse_word(&field)?;
-            let dated = Dated { ends: true };
-            dated.read(&field, |section, _| terms::level(section), terms::later())
-        })
-        .unwrap_or_default()
-}
-
-fn program_terms(section: &Section<'_>) -> Timeline<crate::terms::ProgramTerms> {
-    let field = section.field("terms");
-    field
-        .and_then(|field| {
-            refuse_word(&field)?;
-            let dated = Dated { ends: true };
-            dated.read(&field, |section, _| terms::program(section), terms::later())
-        })
-        .unwrap_or_default()
-}
-
-/// Terms are no single word.
-fn refuse_word(field: &Field<'_>) -> Option<()> {
-    if field.is_text() {
-        field.list()?;
-    }
-    Some(())
+    field.and_then(|field| terms::levels(&field, currency)).unwrap_or_default()
 }
 
 fn state(section: &Section<'_>) -> Timeline<ProgramState> {
@@ -481,5 +453,5 @@ pub(super) fn words<T: Copy>(
         Some(word) => word.word(words),
         None => version.required("value", "\"…\"")?.word(words),
     };
-    dated.read(&field, read, &[])
+    dated.read(&field, read, &[], &[])
 }

@@ -1,12 +1,14 @@
 //! Reads tables of the tree field by field. A fault never stops the reading: the field counts as absent, and the
 //! whole file is refused at the end.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use event::Millis;
+use event::money::{AmountFault, DecimalMark};
+use event::{Micros, Millis};
 
 use super::duration::{self, NotADuration};
 use super::tree::{Entry, Node, Value};
@@ -15,6 +17,8 @@ use crate::limits;
 
 /// A key that a later version will have, and what it is for.
 pub(super) type LaterKey = (&'static str, &'static str);
+/// A key that belongs elsewhere, and what to do with it.
+pub(super) type MisplacedKey = (&'static str, &'static str);
 
 /// One table.
 pub(super) struct Section<'a> {
@@ -95,6 +99,11 @@ impl<'a> Section<'a> {
 
     /// Reports the keys that nobody asked for.
     pub(super) fn finish(self, later: &[LaterKey]) {
+        self.finish_with(later, &[]);
+    }
+
+    /// The same where keys may stand that belong elsewhere.
+    pub(super) fn finish_with(self, later: &[LaterKey], misplaced: &[MisplacedKey]) {
         let asked = self.asked.borrow();
         for entry in self.entries {
             if asked.iter().any(|key| *key == entry.key) {
@@ -108,6 +117,10 @@ impl<'a> Section<'a> {
                     format!("`{key}` ({what}) is not part of this version yet"),
                     "remove it; a later version will have it",
                 );
+                continue;
+            }
+            if let Some((key, remedy)) = misplaced.iter().find(|(key, _)| *key == entry.key) {
+                self.sink.push(entry.at, path, format!("`{key}` has no place here"), *remedy);
                 continue;
             }
             let remedy = match nearest(&entry.key, asked.iter().copied()) {
@@ -216,6 +229,40 @@ impl<'a> Field<'a> {
             format!("is {n}, outside {low} to {high}"),
             format!("use a number from {low} to {high}"),
         );
+        None
+    }
+
+    /// A decimal number, exact: text or a whole number.
+    pub(super) fn decimal(&self) -> Option<Micros> {
+        let read = |text: &str| Micros::parse(text, DecimalMark::Dot);
+        let written = match &self.node.value {
+            Value::Text(text) => Cow::Borrowed(text.as_str()),
+            Value::Integer(n) => Cow::Owned(n.to_string()),
+            Value::Number(written) => {
+                let remedy = match read(written) {
+                    Ok(_) => format!("write it as text: \"{written}\""),
+                    Err(_) => "write it as text, such as \"7.5\"".into(),
+                };
+                self.fault(format!("is the number {written}, which is not exact"), remedy);
+                return None;
+            }
+            Value::Bool(_) | Value::Time(_) | Value::Null | Value::List(_) | Value::Table(_) => {
+                return self.expected("a decimal number as text", "\"7.5\"");
+            }
+        };
+        let problem = match read(&written) {
+            Ok(number) => return Some(number),
+            Err(problem) => problem,
+        };
+        let likely = written.replace(',', ".");
+        let likely = likely.trim_matches(|c: char| c.is_whitespace() || c == '%');
+        let remedy = match (problem, read(likely)) {
+            (AmountFault::NotDecimal, Ok(_)) => format!("write it as \"{likely}\""),
+            (AmountFault::TooPrecise, _) => "round it to 6 decimals".into(),
+            (AmountFault::TooLarge, _) => "write a smaller number".into(),
+            _ => "write a number such as \"7.5\"".into(),
+        };
+        self.fault(format!("{written:?} {problem}"), remedy);
         None
     }
 

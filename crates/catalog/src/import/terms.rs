@@ -1,9 +1,10 @@
 //! Terms and other values with a start, as the file writes them.
 
 use event::body::conversion::Source;
-use event::{ChannelName, Flag, Millis};
+use event::{ChannelName, Currency, Flag, Millis};
 
-use super::section::{Field, LaterKey, Section};
+use super::commission;
+use super::section::{Field, LaterKey, MisplacedKey, Section};
 use crate::limits;
 use crate::snapshot::channel_key;
 use crate::terms::{
@@ -11,7 +12,7 @@ use crate::terms::{
 };
 use crate::timeline::{Timeline, Version};
 
-const LATER: [LaterKey; 24] = [
+const LATER: [LaterKey; 21] = [
     ("dedup_window", "a time window of dedup"),
     ("dedup_scope", "dedup over all programs of the installation"),
     ("in_cart_window", "clicks in the cart"),
@@ -31,11 +32,22 @@ const LATER: [LaterKey; 24] = [
     ("position", "weights by position"),
     ("decay", "weights by age"),
     ("coupons", "coupon codes with owners"),
-    ("commission", "commission rules"),
-    ("rules", "commission rules"),
-    ("caps", "caps of commission"),
     ("rates", "exchange rates"),
-    ("payout_currency", "commission rules"),
+    ("payout_currency", "exchange rates"),
+];
+/// Keys that somebody may try in terms.
+const MISPLACED: [MisplacedKey; 3] = [
+    ("rules", "call it `commission`"),
+    ("caps", "write `cap_per_order` in a rule of `commission`"),
+    ("margins", "write it in the program's terms: margins are the merchant's"),
+];
+/// Keys of terms that stand beside them.
+pub(super) const BESIDE_TERMS: [MisplacedKey; 5] = [
+    ("commission", "write it in the terms: terms = [{ commission = [ … ] }]"),
+    ("rules", "call it `commission` and write it in the terms: terms = [{ commission = [ … ] }]"),
+    ("caps", "write `cap_per_order` in a rule: terms = [{ commission = [{ … }] }]"),
+    ("margins", "write it in the program's terms: terms = [{ margins = { … } }]"),
+    ("auto_approve", "write it in the terms: terms = [{ auto_approve = true }]"),
 ];
 
 /// A table with `valid_from`, `valid_to` and what `read` takes from it; or one word for a value since ever.
@@ -51,6 +63,7 @@ impl Dated {
         field: &Field<'a>,
         read: impl Fn(&Section<'a>, Option<&Field<'a>>) -> Option<T>,
         later: &[LaterKey],
+        misplaced: &[MisplacedKey],
     ) -> Option<Timeline<T>> {
         if field.is_text() {
             // A single word: this value since ever.
@@ -91,7 +104,7 @@ impl Dated {
                 whole &= follows(before, start, from, position);
             }
             let value = read(&section, None);
-            section.finish(later);
+            section.finish_with(later, misplaced);
             match value {
                 Some(value) => versions.push(Version { valid_from, valid_to, value }),
                 None => whole = false,
@@ -121,14 +134,15 @@ fn follows<T>(before: &Version<T>, start: Millis, from: &Field<'_>, position: us
 }
 
 /// Terms of a segment or partner.
-pub(super) fn level(section: &Section<'_>) -> Option<LevelTerms> {
+fn level(section: &Section<'_>, currency: Currency) -> Option<LevelTerms> {
     let faults = section.sink.count();
     let terms = LevelTerms {
         lookback_click: lookback(section, "lookback_click"),
         lookback_impression: lookback(section, "lookback_impression"),
         min_click_to_conversion_ms: min_click_to_conversion(section),
         channel_map: channel_map(section),
-        ..LevelTerms::default()
+        commission: commission::rules(section, currency),
+        auto_approve: commission::auto_approve(section),
     };
     (faults == section.sink.count()).then_some(terms)
 }
@@ -181,7 +195,7 @@ fn channel_map(section: &Section<'_>) -> ChannelMap {
 }
 
 /// Terms of a program; gaps are filled with the defaults.
-pub(super) fn program(section: &Section<'_>) -> Option<ProgramTerms> {
+fn program(section: &Section<'_>, currency: Currency) -> Option<ProgramTerms> {
     const CONFLICTS: [(&str, DedupConflict); 2] =
         [("reject", DedupConflict::Reject), ("amend", DedupConflict::Amend)];
     let faults = section.sink.count();
@@ -237,6 +251,9 @@ pub(super) fn program(section: &Section<'_>) -> Option<ProgramTerms> {
     if let Some(found) = identity_max.and_then(|f| f.integer(1..=limits::IDENTITY_MAX.into())) {
         terms.identity_max = u32::try_from(found).unwrap_or(terms.identity_max);
     }
+    terms.commission = commission::rules(section, currency);
+    terms.margins = commission::margins(section);
+    terms.auto_approve = commission::auto_approve(section).unwrap_or(terms.auto_approve);
     semantics(section);
     model(section);
     (faults == section.sink.count()).then_some(terms)
@@ -306,9 +323,22 @@ fn model(section: &Section<'_>) {
     }
 }
 
-/// Keys of later versions in terms.
-pub(super) const fn later() -> &'static [LaterKey] {
-    &LATER
+/// The versions of the terms of a segment or partner.
+pub(super) fn levels(field: &Field<'_>, currency: Currency) -> Option<Timeline<LevelTerms>> {
+    versions(field, |section| level(section, currency))
+}
+
+/// The versions of the terms of a program.
+pub(super) fn programs(field: &Field<'_>, currency: Currency) -> Option<Timeline<ProgramTerms>> {
+    versions(field, |section| program(section, currency))
+}
+
+fn versions<T>(field: &Field<'_>, read: impl Fn(&Section<'_>) -> Option<T>) -> Option<Timeline<T>> {
+    if field.is_text() {
+        // Terms are no single word.
+        field.list()?;
+    }
+    Dated { ends: true }.read(field, |section, _| read(section), &LATER, &MISPLACED)
 }
 
 /// Names of channels, for the cross-checks.

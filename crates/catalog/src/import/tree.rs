@@ -10,6 +10,16 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// Whether the table of this name has this key.
+    pub(super) fn has(&self, table: &str, key: &str) -> bool {
+        self.entry(table).is_some_and(|table| table.node.entry(key).is_some())
+    }
+
+    fn entry(&self, key: &str) -> Option<&Entry> {
+        let Value::Table(entries) = &self.value else { return None };
+        entries.iter().find(|entry| entry.key == key)
+    }
+
     /// Where the value of this path stands, or the nearest one above it: keys of tables, values of everything else.
     pub(super) fn place(&self, path: &str) -> usize {
         let mut at = self.at;
@@ -19,8 +29,7 @@ impl Node {
                 Some((key, place)) => (key, place.trim_end_matches(']').parse::<usize>().ok()),
                 None => (step, None),
             };
-            let Value::Table(entries) = &node.value else { break };
-            let Some(entry) = entries.iter().find(|entry| entry.key == key) else { break };
+            let Some(entry) = node.entry(key) else { break };
             node = &entry.node;
             at = if matches!(node.value, Value::Table(_)) { entry.at } else { node.at };
             let Some(place) = place else { continue };

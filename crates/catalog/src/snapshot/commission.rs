@@ -99,7 +99,7 @@ impl<'a> ProgramRef<'a> {
                 return None;
             };
             let taken = end.mode == EndMode::Forfeit && at > t;
-            taken.then(|| Forfeit {
+            taken.then_some(Forfeit {
                 at,
                 reason: end.reason.as_deref(),
                 evidence: end.evidence.as_deref(),

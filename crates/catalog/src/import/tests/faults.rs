@@ -8,6 +8,7 @@ use proptest::prelude::{prop_assert, proptest};
 use super::super::{CatalogFile, Format};
 use super::printed;
 
+mod commission;
 mod json;
 mod link;
 mod partner;
@@ -56,15 +57,15 @@ fn two_programs_with_one_key() {
 #[test]
 fn a_key_of_a_later_version_is_refused_by_name() {
     let places = [
-        ("program.shop", "afsrc = true\n", "coupons dialect compat commission rules always_200"),
+        ("program.shop", "afsrc = true\n", "coupons dialect compat always_200"),
         (
             "program.shop.terms[1]",
             "semantics = 1\n",
             "dedup_window dedup_scope in_cart_window in_cart_evidence in_cart_solo visit_gap collapse \
-             collapse_gap tiers pin click_id max_touches binding preferred coupons commission rules caps",
+             collapse_gap tiers pin click_id max_touches binding preferred coupons rates payout_currency",
         ),
         ("partner.lea", "kind = \"content\"\n", "postback payout"),
-        ("link.lea-home", "creative = \"banner\"\n", "coupon commission split"),
+        ("link.lea-home", "creative = \"banner\"\n", "coupon split"),
     ];
     for (path, before, keys) in places {
         for key in keys.split_whitespace() {

@@ -413,3 +413,52 @@ proptest! {
         prop_assert!(numbers.len() == count, "a number was given twice");
     }
 }
+
+/// What is said when the rules of the first version become others an hour after they were recorded.
+fn rules_changed(from: &str, to: &str) -> Result<usize, String> {
+    let with = |rules: &str| {
+        let old = "lookback_click = \"30d\"";
+        changed(old, &format!("{old}\n{rules}"))
+    };
+    let state = State::fold(&first(&with(from))).unwrap();
+    let planned = taken(&with(to)).plan(&state, LATER);
+    planned.map(|records| records.len()).map_err(|faults| printed(&faults))
+}
+
+#[test]
+fn a_changed_commission_rule_that_has_started_is_refused_by_name() {
+    let rules = r#"commission = [{ sku = "a", excluded = true }, { percent = "5" }]"#;
+    let said = rules_changed(rules, &rules.replace("\"5\"", "\"6\"")).unwrap_err();
+    expect![[r#"
+        9:1 program.shop.terms[1]: version program/shop/terms/1 started at 2026-01-01T00:00:00.000Z and was changed (commission[2]); put it back as it was recorded and add a new one with valid_from = 2026-11-22T01:01:00.000Z or later
+    "#]].assert_eq(&said);
+    assert_eq!(rules_changed(rules, &rules.replace("\"5\"", "5")), Ok(0));
+    assert_eq!(rules_changed(rules, &rules.replace("\"a\"", "[\"a\"]")), Ok(0));
+}
+
+#[test]
+fn a_deleted_commission_rule_that_has_started_is_refused_by_name() {
+    let rules = r#"commission = [{ sku = "a", excluded = true }, { percent = "5" }]"#;
+    let less = r#"commission = [{ sku = "a", excluded = true }]"#;
+    expect![[r#"
+        9:1 program.shop.terms[1]: version program/shop/terms/1 started at 2026-01-01T00:00:00.000Z and was changed (commission[2]); put it back as it was recorded and add a new one with valid_from = 2026-11-22T01:01:00.000Z or later
+    "#]].assert_eq(&rules_changed(rules, less).unwrap_err());
+    expect![[r#"
+        9:1 program.shop.terms[1]: version program/shop/terms/1 started at 2026-01-01T00:00:00.000Z and was changed (commission); put it back as it was recorded and add a new one with valid_from = 2026-11-22T01:01:00.000Z or later
+    "#]].assert_eq(&rules_changed(rules, "").unwrap_err());
+}
+
+#[test]
+fn margins_and_automatic_approval_that_have_started_are_refused_by_name() {
+    let from = "margins = { default = \"35\" }\nauto_approve = true";
+    let to = "margins = { default = \"36\" }\nauto_approve = false";
+    expect![[r#"
+        9:1 program.shop.terms[1]: version program/shop/terms/1 started at 2026-01-01T00:00:00.000Z and was changed (auto_approve, margins); put it back as it was recorded and add a new one with valid_from = 2026-11-22T01:01:00.000Z or later
+    "#]].assert_eq(&rules_changed(from, to).unwrap_err());
+}
+
+#[test]
+fn commission_of_a_version_that_has_not_started_may_change() {
+    let later = r#"lookback_click = "20d""#;
+    recorded(later, &format!("{later}\ncommission = [{{ percent = \"5\" }}]"), "program/shop");
+}

@@ -2,13 +2,10 @@
 
 use event::Millis;
 
-use crate::commission::{CommissionRule, Conditions, Pays, Rate};
+use crate::import::{Format, snapshot_of};
 use crate::partner::PartnerKind;
 use crate::program::Mode;
-use crate::record::{Object, State};
 use crate::snapshot::{Level, Snapshot};
-use crate::terms::{LevelTerms, ProgramTerms};
-use crate::timeline::{Timeline, Version};
 
 /// 2026-03-01T00:00:00Z, when things change below.
 const MARCH: Millis = Millis(1_772_323_200_000);
@@ -22,14 +19,19 @@ sites = ["https://shop.example"]
 time_zone = "Europe/Paris"
 currency = "EUR"
 mode = [{ value = "observe" }, { value = "live", valid_from = 2026-03-01T00:00:00Z }]
+terms = [
+  { valid_from = 1970-01-01T00:00:00Z, commission = [{ sku = "a", percent = "5" }, { percent = "4" }], auto_approve = false },
+]
 [program.shop.segment.social]
 title = "Social"
+terms = [{ commission = [{ percent = "6" }], auto_approve = true }]
 [partner.lea]
 title = "Léa"
 kind = "content"
 [partner.lea.program.shop]
 state = "approved"
 segment = [{ value = "social", valid_from = 2026-03-01T00:00:00Z }]
+terms = [{ valid_to = 2026-03-01T00:00:00Z, commission = [{ sku = "a", percent = "9" }, { percent = "8" }] }]
 [partner.max]
 title = "Max"
 kind = "cashback"
@@ -43,64 +45,17 @@ state = [
 ]
 "#;
 
-fn rule(percent: u32) -> CommissionRule {
-    CommissionRule {
-        name: None,
-        when: Conditions::default(),
-        pays: Pays::Percent(Rate(percent * 10_000)),
-        currency: "EUR".parse().unwrap(),
-        cap_per_order: None,
-    }
-}
-
-fn level(percents: &[u32], auto_approve: Option<bool>) -> LevelTerms {
-    let commission = percents.iter().map(|percent| rule(*percent)).collect();
-    LevelTerms { commission, auto_approve, ..LevelTerms::default() }
-}
-
-/// The catalog above with rules: Léa's own end in March, when she joins a segment with rules of its own.
 fn snapshot() -> Snapshot {
-    let file = crate::CatalogFile::parse(TEXT, crate::Format::Toml).unwrap();
-    let mut records = file.plan(&State::default(), MARCH).unwrap();
-    for record in &mut records {
-        match &mut record.object {
-            Object::Program(_, Some(program)) => {
-                let program = std::sync::Arc::make_mut(program);
-                let terms = ProgramTerms {
-                    commission: vec![rule(5), rule(4)],
-                    auto_approve: false,
-                    ..ProgramTerms::default()
-                };
-                program.terms = Timeline::new(vec![Version {
-                    valid_from: Some(Millis(0)),
-                    valid_to: None,
-                    value: terms,
-                }]);
-                let social = program.segments.values_mut().next().unwrap();
-                social.terms = Timeline::always(level(&[6], Some(true)));
-            }
-            Object::Partner(name, Some(partner)) if name.as_str() == "lea" => {
-                let partner = std::sync::Arc::make_mut(partner);
-                let part = partner.programs.values_mut().next().unwrap();
-                part.terms = Timeline::new(vec![Version {
-                    valid_from: None,
-                    valid_to: Some(MARCH),
-                    value: level(&[9, 8], None),
-                }]);
-            }
-            _ => {}
-        }
-    }
-    Snapshot::build(&State::fold(&records).unwrap()).unwrap()
+    snapshot_of(TEXT, Format::Toml, MARCH).unwrap_or_else(|faults| panic!("{faults:?}"))
 }
 
-/// `1 Partner 9 %`: rank, level and what it pays.
+/// Rank, level and what it pays.
 fn ranked(snapshot: &Snapshot, partner: &str, t: Millis) -> Vec<String> {
     let terms = snapshot.program("shop").unwrap().commission(partner, t);
-    let said = terms.rules.iter().map(|ranked| match ranked.rule.pays {
-        Pays::Percent(rate) => format!("{} {:?} {rate}", ranked.rank, ranked.level),
-        _ => unreachable!(),
-    });
+    let said = terms
+        .rules
+        .iter()
+        .map(|ranked| format!("{} {:?} {:?}", ranked.rank, ranked.level, ranked.rule.pays));
     said.collect()
 }
 
@@ -109,14 +64,29 @@ fn rules_rank_from_the_partner_s_own_over_its_segment_s_to_the_program_s() {
     let snapshot = snapshot();
     assert_eq!(
         ranked(&snapshot, "lea", BEFORE_MARCH),
-        ["1 Partner 9 %", "2 Partner 8 %", "3 Program 5 %", "4 Program 4 %"]
+        [
+            "1 Partner Percent(Rate(90000))",
+            "2 Partner Percent(Rate(80000))",
+            "3 Program Percent(Rate(50000))",
+            "4 Program Percent(Rate(40000))"
+        ]
     );
     assert_eq!(
         ranked(&snapshot, "lea", MARCH),
-        ["1 Segment 6 %", "2 Program 5 %", "3 Program 4 %"]
+        [
+            "1 Segment Percent(Rate(60000))",
+            "2 Program Percent(Rate(50000))",
+            "3 Program Percent(Rate(40000))"
+        ]
     );
-    assert_eq!(ranked(&snapshot, "max", MARCH), ["1 Program 5 %", "2 Program 4 %"]);
-    assert_eq!(ranked(&snapshot, "nobody", MARCH), ["1 Program 5 %", "2 Program 4 %"]);
+    assert_eq!(
+        ranked(&snapshot, "max", MARCH),
+        ["1 Program Percent(Rate(50000))", "2 Program Percent(Rate(40000))"]
+    );
+    assert_eq!(
+        ranked(&snapshot, "nobody", MARCH),
+        ["1 Program Percent(Rate(50000))", "2 Program Percent(Rate(40000))"]
+    );
 }
 
 #[test]

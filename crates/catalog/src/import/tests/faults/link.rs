@@ -57,6 +57,7 @@ partner = "lea"
 "#,
         &expect![[r#"
             76:11 link.lea-home.partner: names "lea", who has no part in other; add [partner.lea.program.other]
+            92:32 program.shop.terms[3].commission[7].link: names the link "lea-home", which shop does not have; add the link; one that terms name stays in the file, disabled
         "#]],
     );
 }

@@ -24,6 +24,7 @@ fn a_partner_without_program() {
         &expect![[r#"
             62:10 partner.lea.program: is missing; add `program = { NAME = { state = "approved" } }`
             75:11 link.lea-home.partner: names "lea", who has no part in shop; add [partner.lea.program.shop]
+            87:15 program.shop.terms[3].commission[3].partner: names "lea", who has no part in shop; add [partner.lea.program.shop], or remove the name
         "#]],
     );
 }
@@ -36,6 +37,7 @@ fn a_partner_in_an_unknown_program() {
         &expect![[r#"
             65:9 partner.lea.program.shpo: names the program "shpo", which does not exist; add the program, or name one that exists
             76:11 link.lea-home.partner: names "lea", who has no part in shop; add [partner.lea.program.shop]
+            88:15 program.shop.terms[3].commission[3].partner: names "lea", who has no part in shop; add [partner.lea.program.shop], or remove the name
         "#]],
     );
 }

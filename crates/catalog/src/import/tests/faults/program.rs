@@ -418,7 +418,7 @@ fn a_goal_with_a_value() {
         "paid = false",
         "value = 5",
         &expect![[r#"
-        26:1 program.shop.goal.signup.value: `value` (commission rules) is not part of this version yet; remove it; a later version will have it
+        26:1 program.shop.goal.signup.value: `value` (values of goals) is not part of this version yet; remove it; a later version will have it
     "#]],
     );
 }
