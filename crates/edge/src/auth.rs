@@ -96,6 +96,8 @@ pub(crate) struct Caller<'a> {
     pub(crate) trust: Trust,
     /// When it was signed, if it was.
     pub(crate) signed_at: Option<Millis>,
+    /// The id of the key that signed, if it was signed.
+    pub(crate) key: Option<&'a str>,
     /// What its rate is counted by; a page's is counted by its client's address.
     pub(crate) rate_key: RateKey,
 }
@@ -243,7 +245,7 @@ pub(crate) fn admit<'s>(
                     return Err(NotAdmitted::OtherOrigin);
                 }
                 let rate_key = RateKey::Address;
-                Ok(Caller { program, trust: Trust::Page, signed_at: None, rate_key })
+                Ok(Caller { program, trust: Trust::Page, signed_at: None, key: None, rate_key })
             }
             (Pages::Admitted | Pages::Refused, _) => Err(NotAdmitted::NoCredentials),
         };
@@ -329,7 +331,14 @@ fn signed<'s>(
         return Err(NotAdmitted::OtherProgram);
     }
     let rate_key = RateKey::Key(Sha256::digest(key).into());
-    Ok(Caller { program: owner, trust: Trust::Signed, signed_at: Some(signed_at), rate_key })
+    let ids = &owner.body().reports.hmac_keys;
+    Ok(Caller {
+        program: owner,
+        trust: Trust::Signed,
+        signed_at: Some(signed_at),
+        key: ids.iter().map(AsRef::as_ref).find(|id| *id == key),
+        rate_key,
+    })
 }
 
 fn token_of<'a>(call: Call<'a, '_>) -> Option<&'a str> {
@@ -362,7 +371,8 @@ fn by_token<'s>(
         Some(_) => return Err(NotAdmitted::BadToken),
         None => owner().filter(|owner| is_of(*owner)).ok_or(NotAdmitted::BadToken)?,
     };
-    Ok(Caller { program, trust: Trust::Token, signed_at: None, rate_key: RateKey::Key(hash) })
+    let rate_key = RateKey::Key(hash);
+    Ok(Caller { program, trust: Trust::Token, signed_at: None, key: None, rate_key })
 }
 
 /// The name of the program that a call may be shown beside, even if it is refused.

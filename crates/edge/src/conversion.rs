@@ -4,18 +4,18 @@
 //! 2. Every refusal names field and reason, is an event with a code, and stands among the last calls of its program.
 //! 3. The edge keeps no state of orders: the same order again is stored again, with an id of its own.
 
-mod answer;
+pub(crate) mod answer;
 mod config;
 mod customer;
 pub(crate) mod fault;
 pub(crate) mod fields;
-mod instant;
-mod items;
-mod json;
+pub(crate) mod instant;
+pub(crate) mod items;
+pub(crate) mod json;
 mod pairs;
-mod parse;
-mod refused;
-mod report;
+pub(crate) mod parse;
+pub(crate) mod refused;
+pub(crate) mod report;
 
 use std::net::IpAddr;
 
@@ -36,7 +36,7 @@ use refused::Refused;
 use report::Way;
 
 /// Largest body of one conversion, in bytes.
-const BODY_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// What all cores share about conversions.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl State {
     }
 
     /// Counts a call with this key or token.
-    fn take_key_call(&self, key: [u8; 32]) -> Result<(), u32> {
+    pub(crate) fn take_key_call(&self, key: [u8; 32]) -> Result<(), u32> {
         self.calls.take(key).map_err(rate::seconds)
     }
 }
@@ -95,21 +95,23 @@ pub(crate) async fn conversions(core: &Core, head: &Head, body: Incoming) -> Rep
     };
     match body {
         Ok(body) => answer(core, head, &body, Way::Call).await,
-        Err(fault) => answer::refused(core, head, Way::Call, &unread(fault)),
+        Err(fault) => answer::refused(core, head, Way::Call, &unread(fault, "64 KiB")),
     }
 }
 
 /// The refusal of a body that was not read whole.
-fn unread(fault: BodyFault) -> Refused {
+pub(crate) fn unread(fault: BodyFault, limit: &str) -> Refused {
     let (status, code, message) = match fault {
         BodyFault::TooLarge => {
-            (StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, "the body is larger than 64 KiB")
+            let message = format!("the body is larger than {limit}");
+            (StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, message)
         }
         BodyFault::TooSlow => {
-            (StatusCode::REQUEST_TIMEOUT, Code::Timeout, "the body came too slowly")
+            (StatusCode::REQUEST_TIMEOUT, Code::Timeout, "the body came too slowly".to_owned())
         }
         BodyFault::Broken => {
-            (StatusCode::BAD_REQUEST, Code::Malformed, "the body ended before its length")
+            let message = "the body ended before its length".to_owned();
+            (StatusCode::BAD_REQUEST, Code::Malformed, message)
         }
     };
     Refused { broken: true, ..Refused::plain(status, code, message) }
@@ -145,6 +147,6 @@ async fn answer(core: &Core, head: &Head, body: &Bytes, way: Way<'_>) -> Reply {
 }
 
 #[cfg(test)]
-mod recipes;
+pub(crate) mod recipes;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@ pub(crate) enum Route<'a> {
     Tag(&'a str),
     Landing,
     Conversions,
+    Orders,
     Recent(&'a str),
     Robots,
     Favicon,
@@ -48,6 +49,7 @@ impl<'a> Route<'a> {
             match path {
                 "/v1/clicks" => Some(Self::Landing),
                 "/v1/conversions" => Some(Self::Conversions),
+                "/v1/orders" => Some(Self::Orders),
                 "/robots.txt" => Some(Self::Robots),
                 "/favicon.ico" => Some(Self::Favicon),
                 _ => None,
@@ -65,6 +67,7 @@ impl<'a> Route<'a> {
             Self::Tag(_) => Endpoint::Tag,
             Self::Landing => Endpoint::Landing,
             Self::Conversions => Endpoint::Conversions,
+            Self::Orders => Endpoint::Orders,
             Self::Recent(_) => Endpoint::Recent,
             Self::Robots | Self::Favicon | Self::Unknown => Endpoint::Other,
         }
@@ -75,6 +78,7 @@ impl<'a> Route<'a> {
         match self {
             Self::Landing => "POST, OPTIONS",
             Self::Conversions => "GET, POST, OPTIONS",
+            Self::Orders => "POST",
             Self::Click(_)
             | Self::Impression(_)
             | Self::Pixel(_)
@@ -91,6 +95,7 @@ impl<'a> Route<'a> {
         match self {
             Self::Landing => matches!(*method, Method::POST | Method::OPTIONS),
             Self::Conversions => matches!(*method, Method::GET | Method::POST | Method::OPTIONS),
+            Self::Orders => *method == Method::POST,
             Self::Click(_)
             | Self::Impression(_)
             | Self::Pixel(_)
@@ -109,6 +114,7 @@ impl<'a> Route<'a> {
             | Self::Impression(_)
             | Self::Tag(_)
             | Self::Landing
+            | Self::Orders
             | Self::Recent(_)
             | Self::Robots
             | Self::Favicon

@@ -1,4 +1,4 @@
-//! HTTP in: clicks, impressions, pixels, tag, server-to-server conversions.
+//! HTTP in: clicks, impressions, pixels, tag, server-to-server conversions, acts on orders.
 //!
 //! Appends to [`event::Topic::Touches`], [`event::Topic::Conversions`], [`event::Topic::Rejected`] and
 //! [`event::Topic::Node`]; reads the catalog's snapshot.
@@ -39,6 +39,7 @@ mod landing;
 mod lane;
 mod limit;
 mod metrics;
+mod orders;
 mod query;
 mod random;
 mod rate;

@@ -122,6 +122,8 @@ labels! {
         Landing = "landing",
         /// `/v1/conversions`.
         Conversions = "conversions",
+        /// `/v1/orders`.
+        Orders = "orders",
         /// `/v1/programs/{program}/recent`.
         Recent = "recent",
         /// Everything else, refusals of the gate too.
@@ -304,9 +306,14 @@ impl Metrics {
             connections: CONNECTIONS.gauge_of(&[]),
             connections_refused: each(Refused::ALL, &CONNECTIONS_REFUSED, Refused::as_str),
             connections_cut: each(Cut::ALL, &CONNECTIONS_CUT, Cut::as_str),
-            rate_refused: [Endpoint::Pixel, Endpoint::Landing, Endpoint::Conversions]
-                .map(|endpoint| (endpoint, RATE_REFUSED.counter_of(&[endpoint.as_str()])))
-                .into(),
+            rate_refused: [
+                Endpoint::Pixel,
+                Endpoint::Landing,
+                Endpoint::Conversions,
+                Endpoint::Orders,
+            ]
+            .map(|endpoint| (endpoint, RATE_REFUSED.counter_of(&[endpoint.as_str()])))
+            .into(),
             lane_behind: LANE_BEHIND.gauge_of(&[]),
         }
     }

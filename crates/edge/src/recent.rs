@@ -31,6 +31,8 @@ const SENT_BYTES_MAX: usize = 512;
 pub(crate) enum CallResult {
     /// On disk.
     Stored,
+    /// A batch of which some lines are on disk and others refused.
+    Partly,
     /// Refused.
     Rejected,
     /// Good, but the journal could not take it.
@@ -177,6 +179,7 @@ const fn path(endpoint: Endpoint) -> &'static str {
         Endpoint::Tag => "/t",
         Endpoint::Landing => "/v1/clicks",
         Endpoint::Conversions => "/v1/conversions",
+        Endpoint::Orders => "/v1/orders",
         Endpoint::Recent => "/v1/programs",
         Endpoint::Other => "other",
     }

@@ -19,7 +19,7 @@ use crate::gate::{self, Route};
 use crate::metrics::{Endpoint, Rule};
 use crate::request::Head;
 use crate::response::{self, Reply};
-use crate::{address, click, conversion, cors, impression, landing, recent};
+use crate::{address, click, conversion, cors, impression, landing, orders, recent};
 
 /// When a request whose time is measured began, and how many requests that time stands for.
 type Started = Option<(Instant, u32)>;
@@ -108,7 +108,7 @@ impl hyper::service::Service<Request<Incoming>> for Service {
             Route::Landing | Route::Conversions if head.method == Method::OPTIONS => {
                 cors::preflight(&self.core, &head)
             }
-            Route::Pixel(_) | Route::Landing | Route::Conversions => {
+            Route::Pixel(_) | Route::Landing | Route::Conversions | Route::Orders => {
                 return self.wait(endpoint, head, body, started);
             }
         };
@@ -197,6 +197,8 @@ async fn handle(core: &Core, head: &Head, body: Incoming) -> Reply {
     let mut reply = match Route::of(head.uri.path()) {
         Route::Pixel(name) => conversion::pixel(core, head, name).await,
         Route::Conversions => conversion::conversions(core, head, body).await,
+        // A secret in a page is none: no page is allowed to read the answer.
+        Route::Orders => return orders::orders(core, head, body).await,
         Route::Landing => landing::landing(core, head, body).await,
         Route::Click(_)
         | Route::Impression(_)

@@ -30,8 +30,12 @@ struct Stored<'a> {
     warnings: &'a [String],
 }
 
+/// A refusal as callers read it.
 #[derive(Serialize)]
-struct Rejected<'a> {
+pub(crate) struct Rejected<'a> {
+    /// The line of a batch, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
     result: &'static str,
     code: Code,
     slug: &'static str,
@@ -43,6 +47,23 @@ struct Rejected<'a> {
     faults: &'a [FieldFault],
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<EventId>,
+}
+
+impl<'a> Rejected<'a> {
+    /// The refusal of a call, or of a line of it, that became this event.
+    pub(crate) fn of(refused: &'a Refused, line: Option<usize>, event_id: Option<EventId>) -> Self {
+        let told = refused.told.unwrap_or(refused.code);
+        Self {
+            line,
+            result: "rejected",
+            code: told,
+            slug: told.slug(),
+            field: refused.field.as_deref(),
+            message: &refused.message,
+            faults: if refused.faults.len() > 1 { &refused.faults } else { &[] },
+            event_id,
+        }
+    }
 }
 
 fn method(head: &Head) -> &'static str {
@@ -158,15 +179,7 @@ pub(super) fn refused(core: &Core, head: &Head, way: Way<'_>, refused: &Refused)
     let mut reply = match way {
         Way::Pixel(_) => with_result(response::gif(refused.status), "rejected", told),
         Way::Call => {
-            let body = Rejected {
-                result: "rejected",
-                code: told,
-                slug: told.slug(),
-                field: refused.field.as_deref(),
-                message: &refused.message,
-                faults: if refused.faults.len() > 1 { &refused.faults } else { &[] },
-                event_id: event.map(|(id, _)| id),
-            };
+            let body = Rejected::of(refused, None, event.map(|(id, _)| id));
             response::json(refused.status, body_of(&body))
         }
     };
@@ -199,7 +212,8 @@ pub(super) fn refused(core: &Core, head: &Head, way: Way<'_>, refused: &Refused)
     reply
 }
 
-fn words(refused: &Refused) -> String {
+/// A refusal as people read it.
+pub(crate) fn words(refused: &Refused) -> String {
     match refused.faults.as_slice() {
         [] => {
             let mut words = refused.message.clone();

@@ -9,7 +9,7 @@ use event::body::conversion::ITEMS_MAX;
 use event::money::DecimalMark;
 
 use super::fault::FieldFault;
-use super::fields::{Field, Fields, LineFamily, LinePart, LineValue, Value, line_part};
+use super::fields::{Field, Fields, LineFamily, LinePart, LineValue, Value, line_part, shown_name};
 use super::json::{List, Object, value};
 
 /// Longest text of a line's article, category or group.
@@ -92,19 +92,13 @@ impl<'a> Draft<'a> {
         FieldFault::of(format!("{at}.{name}"), why)
     }
 
-    /// Pieces: a whole number; `2.0` is one, as some shops write it.
     fn qty(&self, at: &str, faults: &mut Vec<FieldFault>) -> u32 {
         let Some(text) = self.get(LinePart::Qty) else {
             return 1;
         };
-        let whole = text.split_once('.').map_or(text, |(whole, decimals)| {
-            if !decimals.is_empty() && decimals.bytes().all(|b| b == b'0') { whole } else { "" }
-        });
-        let digits = !whole.is_empty() && whole.bytes().all(|b| b.is_ascii_digit());
-        match digits.then(|| whole.parse::<u32>().ok()).flatten() {
-            Some(qty) if (1..=QTY_MAX).contains(&qty) => qty,
-            _ => {
-                let why = format!("is not a whole number from 1 to {QTY_MAX}");
+        match pieces(text) {
+            Ok(qty) => qty,
+            Err(why) => {
                 faults.push(self.fault(LinePart::Qty, at, why));
                 1
             }
@@ -149,10 +143,27 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// Pieces: a whole number; `2.0` is one, as some shops write it.
+///
+/// # Errors
+/// What is wrong, going on from the name of the field.
+pub(crate) fn pieces(text: &str) -> Result<u32, String> {
+    let whole = text.split_once('.').map_or(text, |(whole, decimals)| {
+        if !decimals.is_empty() && decimals.bytes().all(|b| b == b'0') { whole } else { "" }
+    });
+    let digits = !whole.is_empty() && whole.bytes().all(|b| b.is_ascii_digit());
+    match digits.then(|| whole.parse::<u32>().ok()).flatten() {
+        Some(qty) if (1..=QTY_MAX).contains(&qty) => Ok(qty),
+        _ => Err(format!("is not a whole number from 1 to {QTY_MAX}")),
+    }
+}
+
 /// What an item object calls things: our names, or those of a cart with unit prices.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Names {
     Ours,
+    /// Ours, and any other name is refused.
+    OursAlone,
     Cart,
 }
 
@@ -188,6 +199,10 @@ fn json_drafts<'a>(
             let mut draft = Draft::default();
             for (name, raw) in object.0 {
                 let Some(part) = part_of(names, &name) else {
+                    if names == Names::OursAlone {
+                        let at = format!("{at}.{}", shown_name(&name));
+                        return Err(FieldFault::of(at, "is no field of a line"));
+                    }
                     continue;
                 };
                 match value(raw).map_err(|why| FieldFault::of(at.clone(), why.of_part()))? {
@@ -296,6 +311,21 @@ pub(crate) fn read(fields: &Fields<'_>, mark: DecimalMark, faults: &mut Vec<Fiel
         }
     };
     Lines { items, conflict }
+}
+
+/// The lines of a JSON list under our names; any other name is a fault.
+pub(crate) fn read_list(
+    given: &Value<'_>,
+    mark: DecimalMark,
+    faults: &mut Vec<FieldFault>,
+) -> Vec<Item> {
+    match json_drafts(Names::OursAlone, given, Field::Items.name()) {
+        Ok(drafts) => drafts.into_iter().map(|(at, draft)| draft.read(mark, &at, faults)).collect(),
+        Err(fault) => {
+            faults.push(fault);
+            Vec::new()
+        }
+    }
 }
 
 type ByLine<'f, 'a> = BTreeMap<u16, Vec<&'f LineValue<'a>>>;

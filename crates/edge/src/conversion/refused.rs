@@ -11,36 +11,36 @@ use crate::auth::NotAdmitted;
 
 /// Why a report is refused.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(crate) struct Refused {
     /// Status of the answer.
-    pub(super) status: StatusCode,
+    pub(crate) status: StatusCode,
     /// The reason.
-    pub(super) code: Code,
+    pub(crate) code: Code,
     /// The reason that the caller is told, where it is another one.
-    pub(super) told: Option<Code>,
+    pub(crate) told: Option<Code>,
     /// The first field that is wrong.
-    pub(super) field: Option<String>,
+    pub(crate) field: Option<String>,
     /// In words.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// All fields that are wrong.
-    pub(super) faults: Vec<FieldFault>,
+    pub(crate) faults: Vec<FieldFault>,
     /// The program, where it is known.
-    pub(super) program: Option<ProgramName>,
+    pub(crate) program: Option<ProgramName>,
     /// How far the caller was believed, if it was let in.
-    pub(super) trust: Option<Trust>,
+    pub(crate) trust: Option<Trust>,
     /// Verdict about the click id, where it was looked at.
-    pub(super) click: Option<ClickVerdict>,
+    pub(crate) click: Option<ClickVerdict>,
     /// What was sent, personal fields cut.
-    pub(super) sent: Box<str>,
+    pub(crate) sent: Box<str>,
     /// Seconds after which the same call may succeed.
-    pub(super) retry_after: Option<u32>,
+    pub(crate) retry_after: Option<u32>,
     /// The body was not read whole: the connection cannot go on.
-    pub(super) broken: bool,
+    pub(crate) broken: bool,
 }
 
 impl Refused {
     /// A refusal of which only this is known.
-    pub(super) fn plain(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
+    pub(crate) fn plain(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
         Self {
             status,
             code,
@@ -57,7 +57,7 @@ impl Refused {
         }
     }
 
-    pub(super) fn of_faults(faults: Vec<FieldFault>) -> Self {
+    pub(crate) fn of_faults(faults: Vec<FieldFault>) -> Self {
         let first = faults.first();
         let message = first.map(FieldFault::message).unwrap_or_default();
         let field = first.map(|fault| fault.field.clone());
@@ -65,7 +65,7 @@ impl Refused {
         Self { field, faults, ..Self::plain(status, Code::Malformed, message) }
     }
 
-    pub(super) fn field(
+    pub(crate) fn field(
         status: StatusCode,
         code: Code,
         field: Field,

@@ -27,7 +27,7 @@ use crate::keys::Keys;
 use crate::metrics::Endpoint;
 use crate::request::Head;
 
-mod body;
+pub(crate) mod body;
 
 /// A report that may be stored.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ pub(super) fn judge(
     way: Way<'_>,
     catalog: &Snapshot,
 ) -> Result<Accepted, Box<Refused>> {
-    let inflated = body::inflate(head, body);
+    let inflated = body::inflate(head, body, super::BODY_BYTES_MAX);
     let mut fields = Fields::default();
     let read = match &inflated {
         Ok(body) => body::read_fields(&mut fields, head, body, way),
@@ -161,7 +161,8 @@ impl<'a> Report<'a, '_> {
             let program = self.catalog.program(name).filter(|p| !p.is_retired());
             let program = program.ok_or(NotAdmitted::UnknownProgram)?;
             let rate_key = RateKey::Address;
-            return Ok(Caller { program, trust: Trust::Page, signed_at: None, rate_key });
+            let trust = Trust::Page;
+            return Ok(Caller { program, trust, signed_at: None, key: None, rate_key });
         }
         let call = Call {
             head: self.head,
@@ -338,7 +339,8 @@ impl<'a> Report<'a, '_> {
             let id = self.core.mint(self.head.received_at);
             // By the time of the signature, not of arrival: an old call that is replayed cannot undo a newer one.
             let at = caller.signed_at.map_or(id.time(), |at| Millis(at.0.min(id.time().0)));
-            let validation = Validation { revision, ..Validation::plain(key, action) };
+            let actor = caller.key.map(crate::orders::actor_of);
+            let validation = Validation { revision, actor, ..Validation::plain(key, action) };
             envelopes.push(envelope(id, at, Body::Validation(Box::new(validation))));
         }
         Accepted {

@@ -118,6 +118,8 @@ fn a_method_that_a_path_does_not_take_names_those_it_takes() {
         ("OPTIONS", "/c/l1", "GET, HEAD"),
         ("GET", "/v1/clicks", "POST, OPTIONS"),
         ("HEAD", "/v1/conversions", "GET, POST, OPTIONS"),
+        ("GET", "/v1/orders", "POST"),
+        ("OPTIONS", "/v1/orders", "POST"),
         ("PATCH", "/v1/conversions", "GET, POST, OPTIONS"),
     ] {
         let answer = edge.ask(method, path, &[], "");

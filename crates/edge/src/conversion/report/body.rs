@@ -8,7 +8,6 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 
 use super::Way;
-use crate::conversion::BODY_BYTES_MAX;
 use crate::conversion::fields::{Field, Fields, Value};
 use crate::conversion::json::JsonFault;
 use crate::conversion::refused::Refused;
@@ -17,13 +16,17 @@ use crate::request::Head;
 /// How many times its size a gzip body may unpack to.
 const INFLATED_RATIO_MAX: usize = 20;
 
-/// Inflates a body that is gzip.
-pub(super) fn inflate(head: &Head, body: &Bytes) -> Result<Bytes, fn() -> Refused> {
+/// Inflates a body that is gzip, to at most `bytes_max` bytes.
+pub(crate) fn inflate(
+    head: &Head,
+    body: &Bytes,
+    bytes_max: usize,
+) -> Result<Bytes, fn() -> Refused> {
     let encoding = head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
     match encoding.map(<[u8]>::to_ascii_lowercase).as_deref() {
         None | Some(b"identity") => Ok(body.clone()),
         Some(b"gzip" | b"x-gzip") => {
-            let bytes_max = body.len().saturating_mul(INFLATED_RATIO_MAX).min(BODY_BYTES_MAX);
+            let bytes_max = body.len().saturating_mul(INFLATED_RATIO_MAX).min(bytes_max);
             let mut inflated = Vec::new();
             flate2::read::MultiGzDecoder::new(body.as_ref())
                 .take(bytes_max as u64 + 1)
@@ -44,7 +47,8 @@ fn not_gzip() -> Refused {
 }
 
 fn too_large() -> Refused {
-    let message = "the body unpacks to more than 64 KiB or to more than 20 times its size";
+    let message =
+        "the body unpacks to more than a plain one may have or to more than 20 times its size";
     Refused::plain(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, message)
 }
 

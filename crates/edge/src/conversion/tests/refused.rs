@@ -128,7 +128,7 @@ fn every_way_of_being_refused_has_its_status_code_and_event() {
             &bed.core,
             &head,
             Way::Call,
-            &crate::conversion::unread(fault),
+            &crate::conversion::unread(fault, "64 KiB"),
         ));
         assert_eq!(
             (told.status.as_u16(), told.headers["connection"].as_bytes()),

@@ -146,7 +146,8 @@ fn a_status_of_a_signed_call_becomes_a_validation_beside_the_conversion() {
         assert_eq!((conversion.trust, conversion.revision), (Trust::Signed, Some(7)));
         let Body::Validation(validation) = &second.body else { panic!() };
         let order = first.key.parse().unwrap();
-        let expected = Validation { revision: Some(7), ..Validation::plain(order, action) };
+        let actor = Some("key:shop-1".to_owned());
+        let expected = Validation { revision: Some(7), actor, ..Validation::plain(order, action) };
         assert_eq!(**validation, expected);
         assert_eq!(second.key, first.key);
         assert_ne!(first.id, second.id);
