@@ -50,6 +50,28 @@ pub struct CommissionRule {
     pub cap_per_order: Option<Micros>,
 }
 
+impl CommissionRule {
+    /// What it pays, in words: `5 %`, `3.00 EUR per order`, `nothing`.
+    #[must_use]
+    pub fn pays_in_words(&self) -> String {
+        let money = |amount: Micros| {
+            format!("{} {}", amount.decimal(self.currency.exponent()), self.currency)
+        };
+        match self.pays {
+            Pays::Percent(rate) => rate.to_string(),
+            Pays::PerOrder(amount) => format!("{} per order", money(amount)),
+            Pays::Excluded => "nothing".to_owned(),
+            Pays::PerClick(amount) => format!("{} per click", money(amount)),
+            Pays::PerThousandImpressions(amount) => {
+                format!("{} per thousand impressions", money(amount))
+            }
+            Pays::PerPeriod { period, amount } => {
+                format!("{} per {}", money(amount), period.as_str())
+            }
+        }
+    }
+}
+
 /// What a rule asks for: every condition that is given, any of its values. No condition: everything matches.
 ///
 /// Every list is sorted; categories, groups and coupon codes are [`folded`].
@@ -193,6 +215,18 @@ pub enum Period {
     Week,
     /// The month of the calendar.
     Month,
+}
+
+impl Period {
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        }
+    }
 }
 
 /// Margin rates of a program, before commission.

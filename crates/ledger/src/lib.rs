@@ -14,6 +14,18 @@
 
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
+mod amount;
+mod base;
+pub mod books;
+pub mod decide;
 pub mod facts;
+pub mod lock;
+pub mod post;
+mod price;
+mod state;
 
+pub use books::books_lines;
+pub use decide::{Booked, Finding, FindingKind, Miss, Outcome, decide};
 pub use facts::{Act, Decided, Fact, Facts};
+pub use lock::lock_of;
+pub use post::{Cause, balances, posting};
