@@ -36,3 +36,21 @@ fn the_sample_and_the_minimal_catalog_have_no_faults() {
         assert_eq!(Snapshot::build(&state).unwrap().link_count(), links);
     }
 }
+
+/// The example of the documentation, as another version of the sample's terms.
+#[test]
+fn the_documented_commission_has_no_faults() {
+    let docs = include_str!("../../../../docs/catalog.md");
+    let section = docs.split("## Commission").nth(1).unwrap();
+    let example = section.split("```toml").nth(1).unwrap().split("```").next().unwrap();
+    let header = "[[program.boutique.terms]]\n";
+    let text = format!(
+        "{}\n[program.boutique.goal.lead]\n{}",
+        include_str!("../../../../config/sample-catalog.toml"),
+        example.replacen(header, &format!("{header}valid_from = 2027-01-01T00:00:00Z\n"), 1),
+    );
+    let state = State::fold(&first(&text)).unwrap();
+    let snapshot = Snapshot::build(&state).unwrap();
+    let terms = snapshot.program("boutique").unwrap().terms_at(Millis(1_798_761_600_000));
+    assert_eq!(terms.terms.commission.len(), 8);
+}
