@@ -32,19 +32,19 @@ const VERSION: &str = "v1=";
 
 /// A request as a signature covers it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Signable<'a> {
+pub struct Signable<'a> {
     /// The method.
-    pub(crate) method: &'a str,
+    pub method: &'a str,
     /// The path, as sent.
-    pub(crate) path: &'a str,
+    pub path: &'a str,
     /// The query, as sent, without `?`.
-    pub(crate) query: &'a str,
+    pub query: &'a str,
     /// The body.
-    pub(crate) body: &'a [u8],
+    pub body: &'a [u8],
     /// Unix seconds, as sent.
-    pub(crate) timestamp: &'a str,
+    pub timestamp: &'a str,
     /// The caller's nonce.
-    pub(crate) nonce: &'a str,
+    pub nonce: &'a str,
 }
 
 impl Signable<'_> {
@@ -73,9 +73,10 @@ impl Signable<'_> {
     }
 
     /// The signature, without its version.
-    #[cfg(test)]
-    pub(crate) fn sign(&self, secret: &Secret) -> String {
-        HEXLOWER.encode(&self.mac(secret).unwrap().finalize().into_bytes())
+    #[must_use]
+    pub fn sign(&self, secret: &Secret) -> String {
+        let mac = self.mac(secret).map(|mac| HEXLOWER.encode(&mac.finalize().into_bytes()));
+        mac.unwrap_or_default() // HMAC takes keys of every length
     }
 
     /// Whether the signature is right. Takes the same time for every wrong one of the right length.

@@ -62,12 +62,14 @@ use std::sync::Arc;
 use event::Clock;
 use event::keys::KeyFile;
 
+pub use auth::Signable;
 pub use config::{Config, ForwardedHeader, Scheme};
 pub use conversion::Config as ConversionConfig;
 pub use doubt::KnownLanes;
 pub use error::{Error, ErrorKind};
 pub use journal::{Durable, Journal, LogJournal, NotDurable, loss_of};
 pub use metrics::METRICS;
+pub use orders::{Act, ActFault, BATCH_BYTES_MAX, BATCH_LINES_MAX, read_act};
 pub use server::Edge;
 
 /// What the edge is built on.

@@ -11,17 +11,23 @@ mod call;
 mod lines;
 
 use bytes::Bytes;
-use event::Topic;
+use catalog::ProgramRef;
+use event::body::Validation;
 use event::body::validation::ACTOR_BYTES_MAX;
+use event::{Millis, Topic};
 use hyper::body::Incoming;
 
+use crate::conversion::fault::FieldFault;
 use crate::conversion::fields::cut;
 use crate::conversion::unread;
 use crate::core::Core;
 use crate::metrics::Kind;
 use crate::request::{Head, read_body};
 use crate::response::{self, Reply};
+use act::Given;
 use call::Form;
+
+pub use call::{BATCH_BYTES_MAX, BATCH_LINES_MAX};
 
 /// Who acted, where the call does not say: the key that signed.
 pub(crate) fn actor_of(key: &str) -> String {
@@ -58,6 +64,50 @@ async fn answer(core: &Core, head: &Head, body: &Bytes, form: Form) -> Reply {
         core.shared.metrics.accepted(Kind::Validation, judged.envelopes.len() as u64);
     }
     answer::judged(core, head, &judged)
+}
+
+/// An act as [`read_act`] reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// What would be stored, but for who acted.
+    pub validation: Validation,
+    /// When it happened, if it says so; never later than its receipt.
+    pub at: Option<Millis>,
+    /// What its sender should know although nothing is refused.
+    pub warnings: Vec<String>,
+}
+
+/// Why an act is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActFault {
+    /// The field that is wrong, such as `items[2].qty`; none if the object as a whole is.
+    pub field: Option<String>,
+    /// What is wrong with it, going on from its name; without one a sentence of its own.
+    pub why: String,
+}
+
+/// Reads the JSON object of one act by the rules of `POST /v1/orders`, for whoever must know what it would say without
+/// sending it.
+///
+/// # Errors
+/// Every fault.
+pub fn read_act(
+    json: &[u8],
+    program: ProgramRef<'_>,
+    received_at: Millis,
+) -> Result<Act, Vec<ActFault>> {
+    let whole = |why: String| vec![ActFault { field: None, why }];
+    let given = Given::read(json).map_err(|why| whole(why.to_string()))?;
+    if !given.is_of(program.name()) {
+        return Err(whole(format!("the act names another program than {}", program.name())));
+    }
+    let one =
+        |fault: FieldFault| ActFault { field: Some(fault.field), why: fault.why.into_owned() };
+    let act = given
+        .act(program, received_at)
+        .map_err(|faults| faults.into_iter().map(one).collect::<Vec<_>>())?;
+    let validation = act.validation(act.key(program.name()));
+    Ok(Act { validation, at: act.at, warnings: act.warnings })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! | `/readyz?class=durable` | the same with the checks of [`Class::Durable`] on top |
 //! | `/metrics` | Prometheus text |
 //! | mounted routes | whatever their closure answers; GET and HEAD only |
+//! | mounted questions | the same for a question that is too long for a URL; POST only, and nothing is changed by it |
 
 mod client;
 mod server;
@@ -26,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::pulse::STUCK_AFTER;
 use crate::{Fault, Pulse, Recorder};
 
-pub use client::{Answer, get};
+pub use client::{Answer, get, post};
 pub use server::Running;
 
 /// Where the admin endpoints are.
@@ -125,6 +126,7 @@ impl Draining {
 
 type CheckFn = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 type RouteFn = Box<dyn Fn(&Query) -> Reply + Send + Sync>;
+type QuestionFn = Box<dyn Fn(&Query, &Bytes) -> Reply + Send + Sync>;
 
 struct Check {
     name: &'static str,
@@ -139,11 +141,15 @@ pub struct Admin {
     pulses: Vec<Pulse>,
     checks: Vec<Check>,
     routes: BTreeMap<&'static str, RouteFn>,
+    questions: BTreeMap<&'static str, (usize, QuestionFn)>,
 }
 
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admin").field("routes", &self.routes.keys()).finish_non_exhaustive()
+        f.debug_struct("Admin")
+            .field("routes", &self.routes.keys())
+            .field("questions", &self.questions.keys())
+            .finish_non_exhaustive()
     }
 }
 
@@ -151,7 +157,14 @@ impl Admin {
     /// Probes and metrics, nothing else yet.
     #[must_use]
     pub const fn new(recorder: Recorder, draining: Draining) -> Self {
-        Self { recorder, draining, pulses: Vec::new(), checks: Vec::new(), routes: BTreeMap::new() }
+        Self {
+            recorder,
+            draining,
+            pulses: Vec::new(),
+            checks: Vec::new(),
+            routes: BTreeMap::new(),
+            questions: BTreeMap::new(),
+        }
     }
 
     /// Makes `/livez` depend on a beating loop.
@@ -181,6 +194,19 @@ impl Admin {
         answer: impl Fn(&Query) -> Reply + Send + Sync + 'static,
     ) -> Self {
         self.routes.insert(path, Box::new(answer));
+        self
+    }
+
+    /// Mounts a question with a body of at most `body_bytes_max` bytes at `path` (POST). It reads, like a route, and may
+    /// block like one.
+    #[must_use]
+    pub fn question(
+        mut self,
+        path: &'static str,
+        body_bytes_max: usize,
+        answer: impl Fn(&Query, &Bytes) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        self.questions.insert(path, (body_bytes_max, Box::new(answer)));
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use catalog::ProgramRef;
 use event::body::validation::{ACTOR_BYTES_MAX, NOTE_BYTES_MAX};
 use event::body::{Action, Item, ReturnedLine, Validation};
 use event::order::{ORDER_ID_BYTES_MAX, cleaned};
@@ -142,9 +143,10 @@ impl<'a> Given<'a> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// The program that the act names.
-    pub(super) fn program(&self) -> Option<&str> {
-        self.value("program").map(|value| value.text().map_or("", str::trim))
+    /// Whether the act names this program, or none.
+    pub(super) fn is_of(&self, program: &ProgramName) -> bool {
+        let named = self.value("program").map(|value| value.text().map_or("", str::trim));
+        named.is_none_or(|named| named == program.as_str())
     }
 
     /// What was sent, as `name=value&…`. Notes, values of unknown names and what looks like an e-mail address are cut.
@@ -163,15 +165,22 @@ impl<'a> Given<'a> {
         cut(&sent, SENT_BYTES_MAX).to_owned()
     }
 
-    /// Reads the act.
+    /// Reads an act of this program.
     ///
     /// # Errors
     /// Every field that is wrong.
     pub(super) fn act(
         &self,
-        shop: Shop<'_>,
+        program: ProgramRef<'_>,
         received_at: Millis,
     ) -> Result<ParsedAct, Vec<FieldFault>> {
+        let settings = program.body();
+        let shop = Shop {
+            goals: &settings.goals,
+            currency: settings.currency,
+            decimal_mark: settings.decimal_mark,
+            time_zone: &settings.time_zone,
+        };
         let mut reader = Reader { given: self, faults: Vec::new(), warnings: Vec::new() };
         reader.unknown_names();
         let (order_id, order_client_event_id) = reader.order();

@@ -10,7 +10,6 @@ use http::header::CONTENT_TYPE;
 use super::act::{Given, ParsedAct};
 use crate::auth::{self, Call, Caller, NotAdmitted, Pages, RateKey};
 use crate::conversion::fields::{Field, Fields};
-use crate::conversion::parse::Shop;
 use crate::conversion::refused::Refused;
 use crate::conversion::report::body::inflate;
 use crate::core::Core;
@@ -20,9 +19,9 @@ use crate::request::Head;
 /// Largest body of one act, and longest line of a batch, in bytes.
 const ACT_BYTES_MAX: usize = 64 * 1024;
 /// Largest body of a batch, in bytes.
-const BATCH_BYTES_MAX: usize = 1024 * 1024;
+pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
 /// Most lines of a batch; empty ones do not count.
-pub(super) const BATCH_LINES_MAX: usize = 1_000;
+pub const BATCH_LINES_MAX: usize = 1_000;
 
 /// What a call without a signature is told.
 const NOT_SIGNED: &str = "what became of an order is taken from signed calls only: sign the call with a key of the \
@@ -273,9 +272,7 @@ impl<'a> Reader<'a> {
 
     fn act(&mut self, given: &Given<'_>) -> Result<Accepted, Refused> {
         let program = self.caller.program;
-        if let Some(named) = given.program()
-            && named != program.name().as_str()
-        {
+        if !given.is_of(program.name()) {
             let message = format!(
                 "this key belongs to the program {}, not to the one named; a batch has one program",
                 program.name()
@@ -283,14 +280,7 @@ impl<'a> Reader<'a> {
             let status = StatusCode::FORBIDDEN;
             return Err(Refused::field(status, Code::SourceRefused, Field::Program, message));
         }
-        let settings = program.body();
-        let shop = Shop {
-            goals: &settings.goals,
-            currency: settings.currency,
-            decimal_mark: settings.decimal_mark,
-            time_zone: &settings.time_zone,
-        };
-        let act = given.act(shop, self.head.received_at).map_err(Refused::of_faults)?;
+        let act = given.act(program, self.head.received_at).map_err(Refused::of_faults)?;
         let id = self.core.mint(self.head.received_at); // only now: every id minted must be on the log
         let received_at = id.time();
         // By the time of the signature, not of arrival: an old call that is replayed cannot undo a newer one.

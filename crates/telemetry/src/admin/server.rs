@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -27,6 +27,9 @@ const BLOCKING_MAX: usize = 4;
 
 /// Longest wait for a request's head, and longest life of an idle connection.
 const HEAD_WAIT: Duration = Duration::from_secs(5);
+
+/// Longest wait for a request's body.
+const BODY_WAIT: Duration = Duration::from_secs(30);
 
 /// Longest life of a connection: a scraper opens another.
 const CONNECTION_LIFE: Duration = Duration::from_secs(300);
@@ -148,13 +151,29 @@ async fn serve_connection(admin: Arc<Admin>, stream: tokio::net::TcpStream) {
 }
 
 async fn answer(admin: Arc<Admin>, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut refused =
-            response(Reply::text(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD only\n"));
-        refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    let path = request.uri().path();
+    let is_question = admin.questions.contains_key(path);
+    let is_route = admin.routes.contains_key(path) || !is_question;
+    let allow = match (is_route, is_question) {
+        (true, true) => "GET, HEAD, POST",
+        (false, true) => "POST",
+        (_, false) => "GET, HEAD",
+    };
+    let taken = match *request.method() {
+        Method::GET | Method::HEAD => is_route,
+        Method::POST => is_question,
+        _ => false,
+    };
+    if !taken {
+        let text = format!("this path takes {allow} only\n");
+        let mut refused = response(Reply::text(StatusCode::METHOD_NOT_ALLOWED, text));
+        refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         return refused;
     }
     let query = Query::parse(request.uri().query().unwrap_or_default());
+    if *request.method() == Method::POST {
+        return response(asked(&admin, request, query).await);
+    }
     response(match request.uri().path() {
         "/livez" => admin.livez(),
         "/readyz" => admin.readyz(&query),
@@ -165,6 +184,31 @@ async fn answer(admin: Arc<Admin>, request: Request<Incoming>) -> Response<Full<
         },
         path => mounted(&admin, path, query).await,
     })
+}
+
+/// Answers a question, whose body must be here in time.
+async fn asked(admin: &Arc<Admin>, request: Request<Incoming>, query: Query) -> Reply {
+    let (parts, body) = request.into_parts();
+    let known = admin.questions.get_key_value(parts.uri.path());
+    let Some((&path, (bytes_max, _))) = known else {
+        return Reply::text(StatusCode::NOT_FOUND, "no such path\n");
+    };
+    let read = Limited::new(body, *bytes_max).collect();
+    let body = match tokio::time::timeout(BODY_WAIT, read).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(_)) => {
+            let text = format!("the body is broken, or larger than {bytes_max} bytes\n");
+            return Reply::text(StatusCode::PAYLOAD_TOO_LARGE, text);
+        }
+        Err(_) => return Reply::text(StatusCode::REQUEST_TIMEOUT, "the body came too slowly\n"),
+    };
+    let admin = Arc::clone(admin);
+    let answer = move || admin.questions.get(path).map(|(_, answer)| answer(&query, &body));
+    if let Ok(Some(reply)) = tokio::task::spawn_blocking(answer).await {
+        return reply;
+    }
+    tracing::error!(path, "admin question panicked");
+    Reply::text(StatusCode::INTERNAL_SERVER_ERROR, "this question failed; see the log\n")
 }
 
 async fn mounted(admin: &Arc<Admin>, path: &str, query: Query) -> Reply {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::StatusCode;
 
-use super::{Admin, Class, Draining, Reply, get};
+use super::{Admin, Class, Draining, Reply, get, post};
 use crate::{Error, Recorder, recorder};
 
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
@@ -83,6 +83,26 @@ fn other_methods_are_refused() {
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.0 405"), "{answer}");
     assert!(answer.contains("allow: GET, HEAD"), "{answer}");
+}
+
+#[test]
+fn a_question_has_a_body_of_bounded_size() {
+    let admin = Admin::new(shared_recorder(), Draining::default())
+        .question("/count", 8, |query, body| {
+            let unit = query.get("unit").unwrap_or("none");
+            Reply::text(StatusCode::OK, format!("{} {unit}", body.len()))
+        })
+        .serve(ANY)
+        .unwrap();
+    let at = admin.address();
+    let ask = |body: &[u8]| {
+        let answer = post(at, "/count", &[("unit", "bytes")], body).unwrap();
+        (answer.status, String::from_utf8(answer.body).unwrap())
+    };
+    assert_eq!(ask(b"12345678"), (200, "8 bytes".to_owned()));
+    assert_eq!(ask(b""), (200, "0 bytes".to_owned()));
+    assert_eq!(ask(b"123456789").0, 413);
+    assert_eq!(body(at, "/count", &[]), (405, "this path takes POST only\n".to_owned()));
 }
 
 #[test]

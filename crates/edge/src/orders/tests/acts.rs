@@ -193,3 +193,21 @@ fn who_acted_is_cut_to_what_an_event_may_carry() {
     assert_eq!(crate::orders::actor_of("shop-1"), "key:shop-1");
     assert_eq!(crate::orders::actor_of(&"k".repeat(100)).len(), 64);
 }
+
+#[test]
+fn whoever_reads_an_act_without_sending_it_reads_what_would_be_stored() {
+    let bed = Testbed::new();
+    let catalog = bed.core.catalog().unwrap();
+    let program = catalog.program("shop").unwrap();
+    let read = |body: &str| crate::read_act(body.as_bytes(), program, bed.clock.now());
+    let body = r#"{"order_id":"A","action":"return","items":[{"line":1}],"at":5,"program":"shop"}"#;
+    one(&bed, body);
+    let (_, stored) = acts(&bed).remove(0);
+    let act = read(body).unwrap();
+    assert_eq!(Validation { actor: stored.actor.clone(), ..act.validation }, stored);
+    assert_eq!(act.at, Some(Millis(5_000)));
+    let faults = read(r#"{"order_id":"A","action":"return","items":[{"line":1,"qty":0}]}"#);
+    assert_eq!(faults.unwrap_err()[0].field.as_deref(), Some("items[0].qty"));
+    assert_eq!(read("[]").unwrap_err()[0].field, None);
+    assert!(read(r#"{"program":"other","order_id":"A","action":"approve"}"#).is_err());
+}
