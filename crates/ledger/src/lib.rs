@@ -24,6 +24,13 @@ pub mod post;
 mod price;
 mod state;
 
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+mod build;
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+mod tests;
+
 pub use books::books_lines;
 pub use decide::{Booked, Finding, FindingKind, Miss, Outcome, decide};
 pub use facts::{Act, Decided, Fact, Facts};

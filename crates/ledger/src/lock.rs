@@ -43,7 +43,7 @@ pub fn lock_of(facts: &Facts, booked: &Booked) -> Option<Lock> {
 impl Booked {
     /// Whether the lock job locks it at this time.
     #[must_use]
-    pub fn is_due(&self, now: event::Millis) -> Option<OrderState> {
+    pub fn due(&self, now: event::Millis) -> Option<OrderState> {
         self.lockable.filter(|_| self.order.lock_at <= now)
     }
 }

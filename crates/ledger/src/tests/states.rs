@@ -1,0 +1,659 @@
+//! States and their reasons before and after the lock.
+
+use expect_test::expect;
+
+use super::check;
+use crate::build::World;
+use crate::{FindingKind, Outcome};
+
+#[test]
+fn an_order_is_pending_until_somebody_acts() {
+    check(
+        &[
+            "rule 5%; sale 100.00; approve @1d; decline 704 @2d; reopen @3d; approve @4d",
+            "rule 5%; sale 100.00; decline @1d",
+            "rule 5%; sale 100.00; approve @2d; decline 701 @1d",
+            "rule 5%; sale 100.00; approve @2d; decline 701 @2d",
+        ],
+        expect![[r#"
+            rule 5%; sale 100.00; approve @1d; decline 704 @2d; reopen @3d; approve @4d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              approve @1d
+                approved 0, A 100 earns 5; approve 5 pending:A→approved:A
+              decline 704 @2d
+                declined 704, A 100 earns 0; decline 5 approved:A→expense:shop
+              reopen @3d
+                pending 0, A 100 earns 5; reopen 5 expense:shop→pending:A
+              approve @4d
+                approved 0, A 100 earns 5; approve 5 pending:A→approved:A
+                = shop shop/sale/real/o:BX-1 A EUR approved 100000000 5000000 0
+            rule 5%; sale 100.00; decline @1d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              decline @1d
+                declined 701, A 100 earns 0; decline 5 pending:A→expense:shop
+                = shop shop/sale/real/o:BX-1 A EUR declined 100000000 0 701
+            rule 5%; sale 100.00; approve @2d; decline 701 @1d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              approve @2d
+                approved 0, A 100 earns 5; approve 5 pending:A→approved:A
+              decline 701 @1d
+                approved 0, A 100 earns 5; nothing posted
+                = shop shop/sale/real/o:BX-1 A EUR approved 100000000 5000000 0
+            rule 5%; sale 100.00; approve @2d; decline 701 @2d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              approve @2d
+                approved 0, A 100 earns 5; approve 5 pending:A→approved:A
+              decline 701 @2d
+                declined 701, A 100 earns 0; decline 5 approved:A→expense:shop
+                = shop shop/sale/real/o:BX-1 A EUR declined 100000000 0 701
+        "#]],
+    );
+}
+
+#[test]
+fn an_order_is_locked_from_its_time_on_and_not_before() {
+    check(
+        &[
+            "rule 5%; sale 100.00; locked @30d-1ms; locked @30d",
+            "rule 5%; lock 14d; sale 100.00; locked @14d-1ms; locked @14d",
+            "rule 5%; lock 14d; lateness 2d; sale 100.00 lag=12d; locked @14d",
+            "rule 5%; lock 14d; lateness 2d; sale 100.00 lag=12d+1ms; locked @14d; locked @14d+1ms",
+            "rule 5%; sale 100.00; approve @1d; locked @30d-1ms; locked @30d",
+            "rule 5%; sale 100.00; decline 705 @1d; locked @30d-1ms; locked @30d",
+        ],
+        expect![[r#"
+            rule 5%; sale 100.00; locked @30d-1ms; locked @30d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @30d-1ms
+                pending 0, A 100 earns 5; nothing posted
+              locked @30d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            rule 5%; lock 14d; sale 100.00; locked @14d-1ms; locked @14d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @14d-1ms
+                pending 0, A 100 earns 5; nothing posted
+              locked @14d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            rule 5%; lock 14d; lateness 2d; sale 100.00 lag=12d; locked @14d
+              sale 100.00 lag=12d
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @14d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            rule 5%; lock 14d; lateness 2d; sale 100.00 lag=12d+1ms; locked @14d; locked @14d+1ms
+              sale 100.00 lag=12d+1ms
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @14d
+                pending 0, A 100 earns 5; nothing posted
+              locked @14d+1ms
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            rule 5%; sale 100.00; approve @1d; locked @30d-1ms; locked @30d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              approve @1d
+                approved 0, A 100 earns 5; approve 5 pending:A→approved:A
+              locked @30d-1ms
+                approved 0, A 100 earns 5; nothing posted
+              locked @30d
+                locked 0, A 100 earns 5; lock 5 approved:A→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            rule 5%; sale 100.00; decline 705 @1d; locked @30d-1ms; locked @30d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              decline 705 @1d
+                declined 705, A 100 earns 0; decline 5 pending:A→expense:shop
+              locked @30d-1ms
+                declined 705, A 100 earns 0; nothing posted
+              locked @30d
+                declined 705, A 100 earns 0
+                = shop shop/sale/real/o:BX-1 A EUR declined 100000000 0 705
+        "#]],
+    );
+}
+
+#[test]
+fn an_order_known_from_the_page_waits_for_a_person() {
+    check(
+        &[
+            "rule 5%; sale 100.00 page; locked @40d; approve @41d; locked @42d",
+            "rule 5%; sale 100.00 page; return 10.00 @1d",
+            "rule 5%; sale 100.00 page; sale 100.00 v=2; locked @40d",
+            "rule 5%; sale 100.00 page; decline 705 @1d; locked @40d",
+        ],
+        expect![[r#"
+            rule 5%; sale 100.00 page; locked @40d; approve @41d; locked @42d
+              sale 100.00 page
+                pending 110, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @40d
+                pending 110, A 100 earns 5; nothing posted
+              approve @41d
+                approved 0, A 100 earns 5; approve 5 pending:A→approved:A
+              locked @42d
+                locked 0, A 100 earns 5; lock 5 approved:A→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            rule 5%; sale 100.00 page; return 10.00 @1d
+              sale 100.00 page
+                pending 110, A 100 earns 5; accrue 5 expense:shop→pending:A
+              return 10.00 @1d
+                pending 110 (10 of 100 back), A 90 earns 4.5; return 0.5 pending:A→expense:shop
+                = shop shop/sale/real/o:BX-1 A EUR pending 90000000 4500000 110
+            rule 5%; sale 100.00 page; sale 100.00 v=2; locked @40d
+              sale 100.00 page
+                pending 110, A 100 earns 5; accrue 5 expense:shop→pending:A
+              sale 100.00 v=2
+                pending 0, A 100 earns 5
+              locked @40d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            rule 5%; sale 100.00 page; decline 705 @1d; locked @40d
+              sale 100.00 page
+                pending 110, A 100 earns 5; accrue 5 expense:shop→pending:A
+              decline 705 @1d
+                declined 705, A 100 earns 0; decline 5 pending:A→expense:shop
+              locked @40d
+                declined 705, A 100 earns 0
+                = shop shop/sale/real/o:BX-1 A EUR declined 100000000 0 705
+        "#]],
+    );
+}
+
+#[test]
+fn a_held_order_waits_for_a_person() {
+    check(
+        &[
+            "rule 5%; sale 100.00 note=609; locked @40d; approve @41d; locked @42d",
+            "rule 5%; sale 100.00 note=422; locked @40d",
+            "rule 5%; sale 100.00 note=609 page",
+            "rule 5%; sale 100.00 note=609; approve @1d; reopen @2d",
+        ],
+        expect![[r#"
+            rule 5%; sale 100.00 note=609; locked @40d; approve @41d; locked @42d
+              sale 100.00 note=609
+                held 609, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @40d
+                held 609, A 100 earns 5; nothing posted
+              approve @41d
+                approved 0, A 100 earns 5; approve 5 pending:A→approved:A
+              locked @42d
+                locked 0, A 100 earns 5; lock 5 approved:A→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            rule 5%; sale 100.00 note=422; locked @40d
+              sale 100.00 note=422
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @40d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            rule 5%; sale 100.00 note=609 page
+              sale 100.00 note=609 page
+                held 609, A 100 earns 5; accrue 5 expense:shop→pending:A
+                = shop shop/sale/real/o:BX-1 A EUR held 100000000 5000000 609
+            rule 5%; sale 100.00 note=609; approve @1d; reopen @2d
+              sale 100.00 note=609
+                held 609, A 100 earns 5; accrue 5 expense:shop→pending:A
+              approve @1d
+                approved 0, A 100 earns 5; approve 5 pending:A→approved:A
+              reopen @2d
+                held 609, A 100 earns 5; reopen 5 approved:A→pending:A
+                = shop shop/sale/real/o:BX-1 A EUR held 100000000 5000000 609
+        "#]],
+    );
+}
+
+#[test]
+fn without_automatic_approval_an_order_waits_for_a_person() {
+    check(
+        &[
+            "rule 5%; auto off; sale 100.00; locked @40d; approve @41d; locked @42d",
+            "rule 5%; auto off; auto on A; sale 100.00; locked @40d",
+            "rule 5%; auto off; auto on social; member A social; sale 100.00; locked @40d",
+            "rule 5%; auto off A; sale 100.00; locked @40d",
+            "rule 5%; auto off A; sale 100.00 to=A:1,B:2; locked @40d",
+            "rule 5%; auto off A; sale 100.00 to=A,B; locked @40d",
+            "rule 5%; auto off A; sale 100.00 to=own; locked @40d",
+            "rule 5%; auto off; sale 100.00 to=-; locked @40d",
+        ],
+        expect![[r#"
+            rule 5%; auto off; sale 100.00; locked @40d; approve @41d; locked @42d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @40d
+                pending 0, A 100 earns 5; nothing posted
+              approve @41d
+                approved 0, A 100 earns 5; approve 5 pending:A→approved:A
+              locked @42d
+                locked 0, A 100 earns 5; lock 5 approved:A→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            rule 5%; auto off; auto on A; sale 100.00; locked @40d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @40d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            rule 5%; auto off; auto on social; member A social; sale 100.00; locked @40d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @40d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            rule 5%; auto off A; sale 100.00; locked @40d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @40d
+                pending 0, A 100 earns 5; nothing posted
+                = shop shop/sale/real/o:BX-1 A EUR pending 100000000 5000000 0
+            rule 5%; auto off A; sale 100.00 to=A:1,B:2; locked @40d
+              sale 100.00 to=A:1,B:2
+                pending 0, A 33.333333 earns 1.666666, B 66.666667 earns 3.333333; accrue 1.666666 expense:shop→pending:A; accrue 3.333333 expense:shop→pending:B
+              locked @40d
+                locked 0, A 33.333333 earns 1.666666, B 66.666667 earns 3.333333; approve 1.666666 pending:A→approved:A; lock 1.666666 approved:A→payable:A; approve 3.333333 pending:B→approved:B; lock 3.333333 approved:B→payable:B
+                = shop shop/sale/real/o:BX-1 A EUR locked 33333333 1666666 0
+                = shop shop/sale/real/o:BX-1 B EUR locked 66666667 3333333 0
+            rule 5%; auto off A; sale 100.00 to=A,B; locked @40d
+              sale 100.00 to=A,B
+                pending 0, A 50 earns 2.5, B 50 earns 2.5; accrue 2.5 expense:shop→pending:A; accrue 2.5 expense:shop→pending:B
+              locked @40d
+                pending 0, A 50 earns 2.5, B 50 earns 2.5; nothing posted
+                = shop shop/sale/real/o:BX-1 A EUR pending 50000000 2500000 0
+                = shop shop/sale/real/o:BX-1 B EUR pending 50000000 2500000 0
+            rule 5%; auto off A; sale 100.00 to=own; locked @40d
+              sale 100.00 to=own
+                pending 408, - 100 earns 0
+              locked @40d
+                locked 408, - 100 earns 0
+                = shop shop/sale/real/o:BX-1 - EUR locked 100000000 0 408
+            rule 5%; auto off; sale 100.00 to=-; locked @40d
+              sale 100.00 to=-
+                pending 401
+              locked @40d
+                pending 401; nothing posted
+                = shop shop/sale/real/o:BX-1 - EUR pending 100000000 0 401
+        "#]],
+    );
+}
+
+#[test]
+fn a_decline_after_the_lock_takes_back_and_an_approval_gives_nothing() {
+    check(
+        &[
+            "rule 5%; sale 100.00; locked @30d; decline 705 @31d; approve @32d; decline 701 @33d",
+            "rule 5%; sale 100.00; decline 705 @1d; locked @30d; approve @31d; reopen @32d",
+            "rule 5%; sale 100.00; approve @1d; locked @30d; reopen @31d",
+        ],
+        expect![[r#"
+            rule 5%; sale 100.00; locked @30d; decline 705 @31d; approve @32d; decline 701 @33d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @30d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+              decline 705 @31d
+                reversed 803, A 100 earns 0; clawback 5 clawback:A→expense:shop
+              approve @32d
+                locked 0, A 100 earns 5; adjust 5 expense:shop→clawback:A
+              decline 701 @33d
+                reversed 803, A 100 earns 0; clawback 5 clawback:A→expense:shop
+                = shop shop/sale/real/o:BX-1 A EUR reversed 100000000 0 803
+            rule 5%; sale 100.00; decline 705 @1d; locked @30d; approve @31d; reopen @32d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              decline 705 @1d
+                declined 705, A 100 earns 0; decline 5 pending:A→expense:shop
+              locked @30d
+                declined 705, A 100 earns 0
+              approve @31d
+                declined 705, A 100 earns 0, act_after_lock 5 EUR; nothing posted
+              reopen @32d
+                declined 705, A 100 earns 0, act_after_lock 5 EUR; nothing posted
+                = shop shop/sale/real/o:BX-1 A EUR declined 100000000 0 705
+            rule 5%; sale 100.00; approve @1d; locked @30d; reopen @31d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              approve @1d
+                approved 0, A 100 earns 5; approve 5 pending:A→approved:A
+              locked @30d
+                locked 0, A 100 earns 5; lock 5 approved:A→payable:A
+              reopen @31d
+                locked 0, A 100 earns 5, act_after_lock 5 EUR; nothing posted
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+        "#]],
+    );
+}
+
+#[test]
+fn acts_after_the_lock_price_again_by_the_difference() {
+    check(
+        &[
+            "rule 5%; sale 100.00; locked @30d; return 40.00 @31d; return 0.00 @32d",
+            "rule 5%; sale 100.00; locked @30d; amend 120.00 @31d",
+            "rule 5%; sale 100.00; locked @30d; return 100.00 @31d",
+            "rule 5%; sale 100.00; return 40.00 @1d; locked @30d; return 50.00 @31d",
+            "rule 5% cap=1.00; sale 100.00; locked @30d; return 40.00 @31d",
+        ],
+        expect![[r#"
+            rule 5%; sale 100.00; locked @30d; return 40.00 @31d; return 0.00 @32d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @30d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+              return 40.00 @31d
+                locked 803 (40 of 100 back), A 60 earns 3; clawback 2 clawback:A→expense:shop
+              return 0.00 @32d
+                locked 0, A 100 earns 5; adjust 2 expense:shop→clawback:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            rule 5%; sale 100.00; locked @30d; amend 120.00 @31d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @30d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+              amend 120.00 @31d
+                locked 0, A 120 earns 6; adjust 1 expense:shop→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 120000000 6000000 0
+            rule 5%; sale 100.00; locked @30d; return 100.00 @31d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @30d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+              return 100.00 @31d
+                reversed 803 (100 of 100 back), A 0 earns 0; clawback 5 clawback:A→expense:shop
+                = shop shop/sale/real/o:BX-1 A EUR reversed 0 0 803
+            rule 5%; sale 100.00; return 40.00 @1d; locked @30d; return 50.00 @31d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              return 40.00 @1d
+                pending 703 (40 of 100 back), A 60 earns 3; return 2 pending:A→expense:shop
+              locked @30d
+                locked 703 (40 of 100 back), A 60 earns 3; approve 3 pending:A→approved:A; lock 3 approved:A→payable:A
+              return 50.00 @31d
+                locked 803 (50 of 100 back), A 50 earns 2.5; clawback 0.5 clawback:A→expense:shop
+                = shop shop/sale/real/o:BX-1 A EUR locked 50000000 2500000 803
+            rule 5% cap=1.00; sale 100.00; locked @30d; return 40.00 @31d
+              sale 100.00
+                pending 0, A 100 earns 1 503; accrue 1 expense:shop→pending:A
+              locked @30d
+                locked 0, A 100 earns 1 503; approve 1 pending:A→approved:A; lock 1 approved:A→payable:A
+              return 40.00 @31d
+                locked 0 (40 of 100 back), A 60 earns 1 503
+                = shop shop/sale/real/o:BX-1 A EUR locked 60000000 1000000 0,503
+        "#]],
+    );
+}
+
+#[test]
+fn a_payment_pays_what_is_payable_less_what_is_taken_back() {
+    check(
+        &[
+            "rule 5%; sale 100.00; locked @30d; pay A; return 40.00 @41d; pay A",
+            "rule 5%; sale 100.00; locked @30d; return 40.00 @31d; pay A",
+            "rule 5%; sale 100.00; locked @30d; pay A; decline 705 @41d; pay A",
+            "rule 5%; sale 100.00; locked @30d; pay A; amend 200.00 @41d; pay A",
+            "rule 5%; sale 100.00 to=A,B,own; locked @30d; pay B",
+        ],
+        expect![[r#"
+            rule 5%; sale 100.00; locked @30d; pay A; return 40.00 @41d; pay A
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @30d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+              pay A
+                locked 0, A 100 earns 5 paid 5; pay 5 payable:A→paid:A
+              return 40.00 @41d
+                locked 803 (40 of 100 back), A 60 earns 3 paid 5; clawback 2 clawback:A→expense:shop
+              pay A
+                locked 803 (40 of 100 back), A 60 earns 3 paid 3; pay 2 paid:A→clawback:A
+                = shop shop/sale/real/o:BX-1 A EUR paid 60000000 3000000 803
+            rule 5%; sale 100.00; locked @30d; return 40.00 @31d; pay A
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @30d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+              return 40.00 @31d
+                locked 803 (40 of 100 back), A 60 earns 3; clawback 2 clawback:A→expense:shop
+              pay A
+                locked 803 (40 of 100 back), A 60 earns 3 paid 3; pay 2 payable:A→clawback:A; pay 3 payable:A→paid:A
+                = shop shop/sale/real/o:BX-1 A EUR paid 60000000 3000000 803
+            rule 5%; sale 100.00; locked @30d; pay A; decline 705 @41d; pay A
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @30d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+              pay A
+                locked 0, A 100 earns 5 paid 5; pay 5 payable:A→paid:A
+              decline 705 @41d
+                reversed 803, A 100 earns 0; clawback 5 clawback:A→expense:shop
+              pay A
+                reversed 803, A 100 earns 0; pay 5 paid:A→clawback:A
+                = shop shop/sale/real/o:BX-1 A EUR reversed 100000000 0 803
+            rule 5%; sale 100.00; locked @30d; pay A; amend 200.00 @41d; pay A
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @30d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+              pay A
+                locked 0, A 100 earns 5 paid 5; pay 5 payable:A→paid:A
+              amend 200.00 @41d
+                locked 0, A 200 earns 10 paid 5; adjust 5 expense:shop→payable:A
+              pay A
+                locked 0, A 200 earns 10 paid 10; pay 5 payable:A→paid:A
+                = shop shop/sale/real/o:BX-1 A EUR paid 200000000 10000000 0
+            rule 5%; sale 100.00 to=A,B,own; locked @30d; pay B
+              sale 100.00 to=A,B,own
+                pending 0, A 33.333334 earns 1.666666, B 33.333333 earns 1.666666, - 33.333333 earns 0; accrue 1.666666 expense:shop→pending:A; accrue 1.666666 expense:shop→pending:B
+              locked @30d
+                locked 0, A 33.333334 earns 1.666666, B 33.333333 earns 1.666666, - 33.333333 earns 0; approve 1.666666 pending:A→approved:A; lock 1.666666 approved:A→payable:A; approve 1.666666 pending:B→approved:B; lock 1.666666 approved:B→payable:B
+              pay B
+                locked 0, A 33.333334 earns 1.666666, B 33.333333 earns 1.666666 paid 1.666666, - 33.333333 earns 0; pay 1.666666 payable:B→paid:B
+                = shop shop/sale/real/o:BX-1 - EUR locked 33333333 0 0
+                = shop shop/sale/real/o:BX-1 A EUR locked 33333334 1666666 0
+                = shop shop/sale/real/o:BX-1 B EUR paid 33333333 1666666 0
+        "#]],
+    );
+}
+
+#[test]
+fn a_decision_after_the_lock_moves_nothing() {
+    check(
+        &[
+            "rule 5%; sale 100.00; locked @30d; sale 100.00 to=B v=2; return 40.00 @31d",
+            "rule 5%; sale 100.00; locked @30d; sale 100.00 v=2",
+            "rule 5%; sale 100.00 to=A,B; locked @30d; sale 100.00 to=A v=2",
+        ],
+        expect![[r#"
+            rule 5%; sale 100.00; locked @30d; sale 100.00 to=B v=2; return 40.00 @31d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @30d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+              sale 100.00 to=B v=2
+                locked 0, A 100 earns 5, decision_after_lock 100 EUR; nothing posted
+              return 40.00 @31d
+                locked 803 (40 of 100 back), A 60 earns 3, decision_after_lock 100 EUR; clawback 2 clawback:A→expense:shop
+                = shop shop/sale/real/o:BX-1 A EUR locked 60000000 3000000 803
+            rule 5%; sale 100.00; locked @30d; sale 100.00 v=2
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @30d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+              sale 100.00 v=2
+                locked 0, A 100 earns 5; nothing posted
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            rule 5%; sale 100.00 to=A,B; locked @30d; sale 100.00 to=A v=2
+              sale 100.00 to=A,B
+                pending 0, A 50 earns 2.5, B 50 earns 2.5; accrue 2.5 expense:shop→pending:A; accrue 2.5 expense:shop→pending:B
+              locked @30d
+                locked 0, A 50 earns 2.5, B 50 earns 2.5; approve 2.5 pending:A→approved:A; lock 2.5 approved:A→payable:A; approve 2.5 pending:B→approved:B; lock 2.5 approved:B→payable:B
+              sale 100.00 to=A v=2
+                locked 0, A 50 earns 2.5, B 50 earns 2.5, decision_after_lock 50 EUR; nothing posted
+                = shop shop/sale/real/o:BX-1 A EUR locked 50000000 2500000 0
+                = shop shop/sale/real/o:BX-1 B EUR locked 50000000 2500000 0
+        "#]],
+    );
+}
+
+#[test]
+fn a_forfeit_takes_what_is_open_and_freeze_and_run_off_do_not() {
+    check(
+        &[
+            "rule 5%; forfeit A @1d; sale 100.00; approve @2d",
+            "rule 5%; freeze A @1d; sale 100.00",
+            "rule 5%; run_off A @1d; sale 100.00",
+            "rule 5%; forfeit A @30d-1ms; sale 100.00; locked @30d",
+            "rule 5%; forfeit A @30d; sale 100.00",
+            "rule 5%; forfeit A @0d; sale 100.00",
+            "rule 5%; forfeit A @1ms; sale 100.00",
+            "rule 5%; forfeit B @1d; sale 100.00 to=A:2,B",
+            "rule 5%; forfeit A @1d; sale 100.00 to=A:2,B",
+            "rule 5%; forfeit A @1d; sale 100.00; decline 701 @2d",
+            "rule 5%; forfeit A @1d; sale 100.00 note=609",
+        ],
+        expect![[r#"
+            rule 5%; forfeit A @1d; sale 100.00; approve @2d
+              sale 100.00
+                declined 804, A 100 earns 0
+              approve @2d
+                declined 804, A 100 earns 0; nothing posted
+                = shop shop/sale/real/o:BX-1 A EUR declined 100000000 0 804
+            rule 5%; freeze A @1d; sale 100.00
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+                = shop shop/sale/real/o:BX-1 A EUR pending 100000000 5000000 0
+            rule 5%; run_off A @1d; sale 100.00
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+                = shop shop/sale/real/o:BX-1 A EUR pending 100000000 5000000 0
+            rule 5%; forfeit A @30d-1ms; sale 100.00; locked @30d
+              sale 100.00
+                declined 804, A 100 earns 0
+              locked @30d
+                declined 804, A 100 earns 0
+                = shop shop/sale/real/o:BX-1 A EUR declined 100000000 0 804
+            rule 5%; forfeit A @30d; sale 100.00
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+                = shop shop/sale/real/o:BX-1 A EUR pending 100000000 5000000 0
+            rule 5%; forfeit A @0d; sale 100.00
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+                = shop shop/sale/real/o:BX-1 A EUR pending 100000000 5000000 0
+            rule 5%; forfeit A @1ms; sale 100.00
+              sale 100.00
+                declined 804, A 100 earns 0
+                = shop shop/sale/real/o:BX-1 A EUR declined 100000000 0 804
+            rule 5%; forfeit B @1d; sale 100.00 to=A:2,B
+              sale 100.00 to=A:2,B
+                pending 0, A 66.666667 earns 3.333333, B 33.333333 earns 1.666666; accrue 3.333333 expense:shop→pending:A; accrue 1.666666 expense:shop→pending:B
+                = shop shop/sale/real/o:BX-1 A EUR pending 66666667 3333333 0
+                = shop shop/sale/real/o:BX-1 B EUR pending 33333333 1666666 0
+            rule 5%; forfeit A @1d; sale 100.00 to=A:2,B
+              sale 100.00 to=A:2,B
+                declined 804, A 66.666667 earns 0, B 33.333333 earns 0
+                = shop shop/sale/real/o:BX-1 A EUR declined 66666667 0 804
+                = shop shop/sale/real/o:BX-1 B EUR declined 33333333 0 804
+            rule 5%; forfeit A @1d; sale 100.00; decline 701 @2d
+              sale 100.00
+                declined 804, A 100 earns 0
+              decline 701 @2d
+                declined 701, A 100 earns 0
+                = shop shop/sale/real/o:BX-1 A EUR declined 100000000 0 701
+            rule 5%; forfeit A @1d; sale 100.00 note=609
+              sale 100.00 note=609
+                declined 804, A 100 earns 0
+                = shop shop/sale/real/o:BX-1 A EUR declined 100000000 0 804
+        "#]],
+    );
+}
+
+#[test]
+fn an_observed_program_shows_everything_and_moves_nothing() {
+    check(
+        &["observe; rule 5%; sale 100.00; approve @1d; locked @40d; decline 701 @41d"],
+        expect![[r#"
+            observe; rule 5%; sale 100.00; approve @1d; locked @40d; decline 701 @41d
+              sale 100.00
+                pending 0 observed, A 100 earns 5
+              approve @1d
+                approved 0 observed, A 100 earns 5
+              locked @40d
+                approved 0 observed, A 100 earns 5; nothing posted
+              decline 701 @41d
+                declined 701 observed, A 100 earns 0
+                = shop shop/sale/real/o:BX-1 A EUR declined 100000000 0 701
+        "#]],
+    );
+}
+
+#[test]
+fn a_revised_decision_moves_the_difference() {
+    check(
+        &[
+            "rule 5%; sale 100.00; sale 60.00 v=2",
+            "rule 5%; sale 100.00; sale 100.00 to=B v=2",
+            "rule 5%; sale 100.00 v=2; sale 60.00 v=1",
+            "rule 5%; sale 100.00; approve @1d; sale 160.00 v=2",
+            "rule 5%; rule 5% currency=USD; sale 100.00; sale 100.00 USD v=2",
+        ],
+        expect![[r#"
+            rule 5%; sale 100.00; sale 60.00 v=2
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              sale 60.00 v=2
+                pending 0, A 60 earns 3; adjust 2 pending:A→expense:shop
+                = shop shop/sale/real/o:BX-1 A EUR pending 60000000 3000000 0
+            rule 5%; sale 100.00; sale 100.00 to=B v=2
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              sale 100.00 to=B v=2
+                pending 0, B 100 earns 5; adjust 5 pending:A→expense:shop; accrue 5 expense:shop→pending:B
+                = shop shop/sale/real/o:BX-1 B EUR pending 100000000 5000000 0
+            rule 5%; sale 100.00 v=2; sale 60.00 v=1
+              sale 100.00 v=2
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              sale 60.00 v=1
+                pending 0, A 100 earns 5; nothing posted
+                = shop shop/sale/real/o:BX-1 A EUR pending 100000000 5000000 0
+            rule 5%; sale 100.00; approve @1d; sale 160.00 v=2
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              approve @1d
+                approved 0, A 100 earns 5; approve 5 pending:A→approved:A
+              sale 160.00 v=2
+                approved 0, A 160 earns 8; adjust 3 expense:shop→approved:A
+                = shop shop/sale/real/o:BX-1 A EUR approved 160000000 8000000 0
+            rule 5%; rule 5% currency=USD; sale 100.00; sale 100.00 USD v=2
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              sale 100.00 USD v=2
+                pending 0, A 100 earns 5; adjust 5 pending:A→expense:shop; accrue 5 expense:shop→pending:A
+                = shop shop/sale/real/o:BX-1 A USD pending 100000000 5000000 0
+        "#]],
+    );
+}
+
+#[test]
+fn a_test_is_not_booked_and_names_that_the_catalog_lacks_are_waited_for() {
+    let (mut world, _) = World::run("rule 5%; sale 10.00");
+    let test = "shop/sale/test/o:BX-1".parse().unwrap();
+    assert_eq!(crate::decide(&test, &world.facts, &world.catalog), Outcome::Unknown);
+    let other = "cafe/sale/real/o:BX-1".parse().unwrap();
+    assert_eq!(
+        crate::decide(&other, &world.facts, &world.catalog),
+        Outcome::Waiting(crate::Miss::Program)
+    );
+    let stranger: event::PartnerName = "Z".parse().unwrap();
+    world.facts.decided.as_mut().unwrap().credits[0].partner = Some(stranger.clone());
+    assert_eq!(world.outcome(), Outcome::Waiting(crate::Miss::Partner(stranger)));
+}
+
+#[test]
+fn findings_have_words_of_their_own() {
+    let words: std::collections::BTreeSet<_> =
+        FindingKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(words.len(), FindingKind::ALL.len());
+}
