@@ -23,6 +23,7 @@ fn check_config_says_fine_of_each_file() {
         sillage.toml: fine
         keys.toml: fine
         catalog.toml: fine
+          shop (EUR, observed, no money moves): 1 partner approved, 0 commission rules in force; no rule pays for orders of lea
     "#]]
     .assert_eq(&out);
 }
