@@ -311,7 +311,7 @@ impl World {
             "amend" => self.act(Action::Amend, &words[1..]),
             "locked" => {
                 let booked = self.booked().expect("an order to lock");
-                if booked.due(at(&words)).is_some() {
+                if booked.is_due(at(&words)).is_some() {
                     let lock = lock_of(&self.facts, &booked).unwrap();
                     let id = EventId::derived("lock", &[&[1]]);
                     self.join(Fact::Lock(id, Box::new(lock)));

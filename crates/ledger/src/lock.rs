@@ -41,9 +41,9 @@ pub fn lock_of(facts: &Facts, booked: &Booked) -> Option<Lock> {
 }
 
 impl Booked {
-    /// Whether the lock job locks it at this time.
+    /// What the lock job locks it as at this time, if it does.
     #[must_use]
-    pub fn due(&self, now: event::Millis) -> Option<OrderState> {
+    pub fn is_due(&self, now: event::Millis) -> Option<OrderState> {
         self.lockable.filter(|_| self.order.lock_at <= now)
     }
 }
