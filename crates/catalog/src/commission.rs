@@ -176,25 +176,25 @@ impl Pays {
     /// Whether it prices orders.
     #[must_use]
     pub const fn prices_orders(self) -> bool {
-        matches!(self.subject(), Subject::Order)
+        matches!(self.paid_for(), PaidFor::Order)
     }
 
     /// What it pays for.
     #[must_use]
-    pub const fn subject(self) -> Subject {
+    pub const fn paid_for(self) -> PaidFor {
         match self {
-            Self::Percent(_) | Self::PerOrder(_) | Self::Excluded => Subject::Order,
-            Self::PerClick(_) => Subject::Click,
-            Self::PerThousandImpressions(_) => Subject::Impression,
-            Self::PerPeriod { period, .. } => Subject::Period(period),
+            Self::Percent(_) | Self::PerOrder(_) | Self::Excluded => PaidFor::Order,
+            Self::PerClick(_) => PaidFor::Click,
+            Self::PerThousandImpressions(_) => PaidFor::Impression,
+            Self::PerPeriod { period, .. } => PaidFor::Period(period),
         }
     }
 }
 
-/// What is paid for: the first matching rule wins among those of one subject. Orders look at the rules in their
+/// What is paid for: the first matching rule wins among those that pay for the same. Orders look at the rules in their
 /// currency only; what has no order has no currency, and takes the rule's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Subject {
+pub enum PaidFor {
     /// A line of an order.
     Order,
     /// A valid click.

@@ -36,7 +36,7 @@ pub use handle::{Handle, ReloadError, Reloaded};
 pub use import::{CatalogFile, Format, snapshot_of};
 pub use record::{State, VersionRecord};
 pub use snapshot::{
-    ChannelTreatment, CommissionTerms, Forfeit, Level, LinkRef, PartnerRef, ProgramRef, RankedRule,
-    Resolved, Snapshot, Standing, TouchTerms, Unavailable,
+    ChannelTreatment, CommissionTerms, Forfeit, Level, LinkRef, Occasion, PartnerRef, ProgramRef,
+    RankedRule, Resolved, Snapshot, Standing, TouchTerms, Unavailable,
 };
 pub use terms::{Lookback, ProgramTerms, TermsHash, TermsRef, TermsVersion, Treatment};

@@ -20,7 +20,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
-pub use commission::{CommissionTerms, Forfeit, RankedRule};
+pub use commission::{CommissionTerms, Forfeit, Occasion, RankedRule};
 pub use links::{LinkRef, Unavailable};
 pub use resolve::{ChannelTreatment, Level, Resolved, Standing, TouchTerms};
 

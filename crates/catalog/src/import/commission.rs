@@ -5,7 +5,7 @@ use event::{Currency, Micros, Millis};
 
 use super::section::{Field, LaterKey, Section};
 use crate::commission::{
-    CommissionRule, Conditions, Margins, Pays, Period, RATE_UNIT, Rate, Subject, folded,
+    CommissionRule, Conditions, Margins, PaidFor, Pays, Period, RATE_UNIT, Rate, folded,
 };
 use crate::limits;
 use crate::partner::PartnerKind;
@@ -64,7 +64,7 @@ fn rule(section: Section<'_>, currency: Currency) -> Option<CommissionRule> {
     let pays = pays(&section);
     let cap = section.field("cap_per_order");
     if let Some((key, pays)) = pays {
-        misfits(&section, key, pays.subject());
+        misfits(&section, key, pays.paid_for());
         if let (Some(cap), false) = (&cap, matches!(pays, Pays::Percent(_) | Pays::PerOrder(_))) {
             cap.fault(format!("caps what an order pays, but {key} pays none"), "remove it");
         }
@@ -233,12 +233,12 @@ fn values<'a, T: Ord>(
     values
 }
 
-/// Conditions about what the rule's subject does not have.
-fn misfits(section: &Section<'_>, key: &str, subject: Subject) {
-    let (orders, touches) = match subject {
-        Subject::Order => (false, false),
-        Subject::Click | Subject::Impression => (true, false),
-        Subject::Period(_) => (true, true),
+/// Conditions about what it pays for does not have.
+fn misfits(section: &Section<'_>, key: &str, paid_for: PaidFor) {
+    let (orders, touches) = match paid_for {
+        PaidFor::Order => (false, false),
+        PaidFor::Click | PaidFor::Impression => (true, false),
+        PaidFor::Period(_) => (true, true),
     };
     let of = |keys: &'static [&'static str], asked: bool| keys.iter().filter(move |_| asked);
     let conditions = of(&OF_ORDERS, orders)
@@ -254,9 +254,9 @@ fn misfits(section: &Section<'_>, key: &str, subject: Subject) {
 /// A rule behind one that matches whatever it matches.
 fn never_reached(entry: &Field<'_>, rule: &CommissionRule, before: &[Option<CommissionRule>]) {
     let wins = |earlier: &CommissionRule| {
-        let subject = earlier.pays.subject();
-        subject == rule.pays.subject()
-            && (subject != Subject::Order || earlier.currency == rule.currency)
+        let paid_for = earlier.pays.paid_for();
+        paid_for == rule.pays.paid_for()
+            && (paid_for != PaidFor::Order || earlier.currency == rule.currency)
             && earlier.when.cover(&rule.when)
     };
     let first = (1_usize..).zip(before).find(|(_, earlier)| earlier.as_ref().is_some_and(wins));

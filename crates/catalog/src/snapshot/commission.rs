@@ -3,7 +3,7 @@
 use event::{Currency, Millis, SegmentName};
 
 use super::{Level, ProgramRef};
-use crate::commission::CommissionRule;
+use crate::commission::{CommissionRule, Conditions, PaidFor};
 use crate::partner::{EndMode, PartnerKind, PartnerState};
 use crate::program::Mode;
 use crate::terms::TermsRef;
@@ -44,6 +44,47 @@ pub struct Forfeit<'a> {
     pub reason: Option<&'a str>,
     /// Where the proof is kept.
     pub evidence: Option<&'a str>,
+}
+
+/// A click, an impression or a period, as rules see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occasion<'o> {
+    /// What it is. Orders have lines, and are matched by who prices them.
+    pub paid_for: PaidFor,
+    /// The partner.
+    pub partner: &'o str,
+    /// Link and channel of the touch; none: a period.
+    pub touched: Option<(&'o str, &'o str)>,
+    /// When it was; of a period its first instant.
+    pub at: Millis,
+}
+
+impl<'a> CommissionTerms<'a> {
+    /// The first rule that pays for a click, an impression or a period. These have no currency: it pays in its own.
+    #[must_use]
+    pub fn rule_for(&self, occasion: &Occasion<'_>) -> Option<RankedRule<'a>> {
+        let of_this = |ranked: &&RankedRule<'a>| {
+            let rule = ranked.rule;
+            rule.pays.paid_for() == occasion.paid_for && self.matches(&rule.when, occasion)
+        };
+        self.rules.iter().find(of_this).copied()
+    }
+
+    fn matches(&self, when: &Conditions, occasion: &Occasion<'_>) -> bool {
+        fn listed<T: AsRef<str>>(values: &[T], value: Option<&str>) -> bool {
+            values.is_empty()
+                || value.is_some_and(|value| values.iter().any(|one| one.as_ref() == value))
+        }
+        let (link, channel) = occasion.touched.unzip();
+        let kinds = &when.partner_kind;
+        listed(&when.partner, Some(occasion.partner))
+            && listed(&when.segment, self.segment.map(SegmentName::as_str))
+            && (kinds.is_empty() || self.kind.is_some_and(|kind| kinds.contains(&kind)))
+            && listed(&when.link, link)
+            && listed(&when.channel, channel)
+            && when.from.is_none_or(|from| from <= occasion.at)
+            && when.until.is_none_or(|until| occasion.at < until)
+    }
 }
 
 impl<'a> ProgramRef<'a> {

@@ -1,11 +1,12 @@
 //! Tests of ranking and of what books need of a program.
 
-use event::Millis;
+use event::{Micros, Millis};
 
+use crate::commission::{PaidFor, Pays, Period};
 use crate::import::{Format, snapshot_of};
 use crate::partner::PartnerKind;
 use crate::program::Mode;
-use crate::snapshot::{Level, Snapshot};
+use crate::snapshot::{Level, Occasion, Snapshot};
 
 /// 2026-03-01T00:00:00Z, when things change below.
 const MARCH: Millis = Millis(1_772_323_200_000);
@@ -150,4 +151,62 @@ fn a_forfeit_takes_orders_from_before_it_and_none_from_its_first_millisecond_on(
     for other in ["lea", "nobody"] {
         assert_eq!(shop.forfeited_after(other, Millis(0)), None);
     }
+}
+
+/// The place of the rule of the sample catalog that pays for it, and what it pays.
+fn paid(partner: &str, paid_for: PaidFor, touched: Option<(&str, &str)>) -> Option<(u32, Pays)> {
+    let text = include_str!("../../../../../config/sample-catalog.toml");
+    let snapshot = snapshot_of(text, Format::Toml, MARCH).unwrap();
+    let terms = snapshot.program("boutique").unwrap().commission(partner, MARCH);
+    let rule = terms.rule_for(&Occasion { paid_for, partner, touched, at: MARCH })?;
+    Some((rule.rank, rule.rule.pays))
+}
+
+#[test]
+fn a_click_an_impression_and_a_month_find_the_rule_that_pays_for_them() {
+    let cents = |cents: i64| Micros(cents * 10_000);
+    let bag = Some(("comparo-bag", "partner"));
+    assert_eq!(paid("comparo", PaidFor::Click, bag), Some((1, Pays::PerClick(cents(4)))));
+    assert_eq!(paid("comparo", PaidFor::Click, Some(("lea-bag", "partner"))), None);
+    assert_eq!(paid("comparo", PaidFor::Impression, bag), None);
+    let banner = Some(("marc-banner", "partner"));
+    let thousand = Pays::PerThousandImpressions(cents(200));
+    assert_eq!(paid("marc-run", PaidFor::Impression, banner), Some((1, thousand)));
+    let month = PaidFor::Period(Period::Month);
+    let fee = Pays::PerPeriod { period: Period::Month, amount: cents(15_000) };
+    assert_eq!(paid("nina", month, None), Some((1, fee)));
+    assert_eq!(paid("nina", PaidFor::Period(Period::Week), None), None);
+    assert_eq!(paid("lea-voyage", month, None), None);
+}
+
+#[test]
+fn a_click_takes_the_first_rule_that_matches_whatever_its_currency() {
+    let rules = r#"[
+      { per_click = "0.09", channel = "video" },
+      { per_click = "0.08", from = 2026-03-01T00:00:00.001Z },
+      { per_click = "0.07", until = 2026-03-01T00:00:00Z },
+      { per_click = "0.06", segment = "social", partner_kind = "cashback" },
+      { per_click = "0.05", partner = "max" },
+      { per_click = "0.04", currency = "USD", segment = "social", partner_kind = "content" },
+      { per_click = "0.03" },
+    ]"#;
+    let text = TEXT.replacen(r#"[{ percent = "6" }]"#, rules, 1);
+    // A link makes the channel known.
+    let link = "[link.v]\nprogram = \"shop\"\npartner = \"lea\"\nchannel = \"video\"\n\
+                destination = \"https://shop.example/\"\n";
+    let snapshot = snapshot_of(&format!("{text}{link}"), Format::Toml, MARCH).unwrap();
+    let terms = snapshot.program("shop").unwrap().commission("lea", MARCH);
+    let rank = |channel, at| {
+        let occasion = Occasion {
+            paid_for: PaidFor::Click,
+            partner: "lea",
+            touched: Some(("v", channel)),
+            at: Millis(at),
+        };
+        terms.rule_for(&occasion).unwrap().rank
+    };
+    assert_eq!(rank("video", MARCH.0), 1);
+    assert_eq!(rank("partner", MARCH.0 + 1), 2);
+    assert_eq!(rank("partner", MARCH.0), 6);
+    assert_eq!(rank("partner", MARCH.0 - 1), 3);
 }
