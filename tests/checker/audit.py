@@ -36,10 +36,7 @@ def check_lock(catalog, book):
     if state == "declined":
         values.void()
     automatic = state == "pending"
-    may = state in ("declined", "approved") or (
-        automatic and code not in (110, 507) and catalog.auto_approve(program, decision["winner"], t)
-    )
-    if not may:
+    if not may_lock(catalog, program, decision, state, code):
         return f"must not be: the order is {state}, {code}"
     expected = ("declined" if state == "declined" else "locked", code, automatic)
     if (lock["state"], lock["code"], lock["automatic"]) != expected:
@@ -47,6 +44,22 @@ def check_lock(catalog, book):
     ours = [(share.partner, share.net, share.commission) for share in values.shares[::-1]]
     theirs = [(share.get("partner"), share["net"], share["commission"]) for share in lock.get("shares", [])]
     return None if ours == theirs else f"has shares {theirs}; computed {ours}"
+
+
+def may_lock(catalog, program, decision, state, code):
+    """Whether an order in this state is locked when it is due."""
+    if state == "pending":
+        by_itself = catalog.auto_approve(program, decision["winner"], decision["converted_at"])
+        return by_itself and code not in (110, 507)
+    return state in ("declined", "approved")
+
+
+def lock_is_missing(catalog, book, due_by):
+    """Whether an order had to be locked by then and is not."""
+    decision, program = book.facts.decision, book.values.program
+    if book.facts.lock or book.observed or lock_due(catalog, program, decision) > due_by:
+        return False
+    return may_lock(catalog, program, decision, book.state, book.code)
 
 
 def check_transfers(folder, balances, figures):

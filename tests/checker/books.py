@@ -1,6 +1,7 @@
 """Computes every order's state and commission anew from the topics, and prints the lines of `sillage books`.
 
-    books.py [--books FILE] [--accounts] [--check-locks] [--check-transfers] DATA
+    books.py [--books FILE] [--accounts] [--check-locks] [--due-by MS]
+             [--check-transfers] DATA
 
 DATA is the folder of `sillage serve`, which does not run. Written from docs/books.md, docs/catalog.md and
 docs/log-format.md alone. Reads `conversions.attributed`, `events.conversions`, `orders.closed` and `catalog.versions`.
@@ -8,6 +9,7 @@ docs/log-format.md alone. Reads `conversions.attributed`, `events.conversions`, 
     --books FILE        compares with the lines in FILE instead of printing: says the first that differ
     --accounts          prints the balances instead: account, currency, micros
     --check-locks       every lock has its time, and says what is computed from what it names
+    --due-by MS         no order whose lock was due by then is without one
     --check-transfers   the transfers on `ledger.transfers` are whole and lead to the balances
 
 The figures go to the standard error. Ends with 1 if something differs.
@@ -81,6 +83,7 @@ def main():
     arguments.add_argument("--books", metavar="FILE")
     arguments.add_argument("--accounts", action="store_true")
     arguments.add_argument("--check-locks", action="store_true")
+    arguments.add_argument("--due-by", metavar="MS", type=int)
     arguments.add_argument("--check-transfers", action="store_true")
     arguments.add_argument("data")
     given = arguments.parse_args()
@@ -101,7 +104,7 @@ def main():
         wrong += compare(lines, theirs)
         figures["difference_micros"] = commission_apart(lines, theirs)
     elif given.accounts:
-        for (account, currency), micros in sorted(balances.items()):
+        for (account, currency), micros in sorted((place, micros) for place, micros in balances.items() if micros):
             print(account, currency, micros, sep="\t")
     else:
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")
@@ -110,6 +113,9 @@ def main():
     if given.check_locks:
         locked = [(book, audit.check_lock(folder.catalog, book)) for book in books if book.facts.lock]
         texts += [f"lock of {book.key} {text}" for book, text in locked if text]
+    if given.due_by is not None:
+        late = [book for book in books if audit.lock_is_missing(folder.catalog, book, given.due_by)]
+        texts += [f"lock of {book.key} is missing: it is {book.state}, {book.code}" for book in late]
     if given.check_transfers:
         texts += audit.check_transfers(folder, balances, figures)
     for text in texts[:SHOWN]:

@@ -684,6 +684,11 @@ class Folders(unittest.TestCase):
                 os.remove(os.path.join(folder, file))
             os.rmdir(folder)
 
+    def test_a_lock_that_was_due_and_is_missing_is_found(self):
+        for due_by, code in ((T - 1, 0), (T, 1)):
+            result, said, _ = self.run_books("--due-by", str(due_by), "--accounts")
+            self.assertEqual((result, "is missing" in said), (code, bool(code)))
+
     def transfer(self, name, amount, **more):
         """One transfer."""
         return {"id": name, "purpose": "accrue", "debit": "expense:shop", "credit": "pending:lea", "amount": amount,
