@@ -255,3 +255,6 @@ impl Margins {
         own.copied().or(self.default)
     }
 }
+
+#[cfg(test)]
+mod tests;
