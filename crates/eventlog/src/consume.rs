@@ -125,6 +125,13 @@ pub trait Consumer: Send {
     /// The partition is not assigned to this consumer.
     fn seek(&mut self, partition: Partition, offset: Offset) -> Result<(), Error>;
 
+    /// The end of each partition that belongs to this consumer now: the offset after its last durable record. Whoever has
+    /// read up to these knows everything that was durable at this moment.
+    ///
+    /// # Errors
+    /// The log cannot say now. Calling again is right.
+    fn ends(&mut self) -> Result<Vec<Cursor>, Error>;
+
     /// Begins the outputs of what was read. One at a time; dropping it without [`Unit::commit`] drops its outputs.
     ///
     /// # Errors

@@ -102,6 +102,14 @@ impl Consumer for EmbeddedConsumer {
         Ok(())
     }
 
+    fn ends(&mut self) -> Result<Vec<Cursor>, Error> {
+        let end = |reader: &Reader| Cursor {
+            partition: Partition { topic: reader.stream().topic, index: 0 },
+            next: reader.stream().high_watermark(),
+        };
+        Ok(self.readers.iter().map(end).collect())
+    }
+
     fn unit(&mut self) -> Result<Box<dyn Unit + '_>, Error> {
         for (_, packed) in &mut self.outputs {
             packed.clear();

@@ -8,6 +8,7 @@ use event::body::{
     Action, ActionKind, BookedOrder, BookedVersion, Lock, OrderState, Share, Validation,
 };
 use event::{Code, Currency, EventId, Micros, OrderKey, PartnerName};
+use serde::Serialize;
 
 use crate::amount::{minus, sum};
 use crate::base::{Base, Rest};
@@ -52,7 +53,7 @@ pub struct Booked {
 }
 
 /// Something that changes no money and that somebody should look at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// What.
     pub kind: FindingKind,
@@ -65,7 +66,8 @@ pub struct Finding {
 }
 
 /// What a finding is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FindingKind {
     /// An act is in another currency than its order and does nothing.
     CurrencyDiffers,

@@ -17,12 +17,18 @@
 mod amount;
 mod base;
 pub mod books;
+pub mod config;
 pub mod decide;
+pub mod error;
 pub mod facts;
 pub mod lock;
+mod metrics;
+pub mod payout;
 pub mod post;
 mod price;
 mod state;
+pub mod store;
+pub mod worker;
 
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
@@ -32,7 +38,13 @@ mod build;
 mod tests;
 
 pub use books::books_lines;
+pub use config::Config;
 pub use decide::{Booked, Finding, FindingKind, Miss, Outcome, decide};
+pub use error::{Error, ErrorKind};
 pub use facts::{Act, Decided, Fact, Facts};
 pub use lock::lock_of;
+pub use metrics::METRICS;
+pub use payout::{Desk, Payout, Statement};
 pub use post::{Cause, balances, posting};
+pub use store::{Reader, Store, StoreError};
+pub use worker::{Deps, GROUP, Session, Turn, Worker};

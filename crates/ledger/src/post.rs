@@ -38,7 +38,7 @@ pub fn posting(
     if before.is_some_and(|before| looks_the_same(before, after)) {
         return None;
     }
-    let ids = Ids::new(order, before, after);
+    let ids = Ids::new(order, before, after, number);
     let transfers = transfers(order, before, after, &ids);
     let posting = Posting {
         subject: Subject::Order(order.clone()),
@@ -238,28 +238,38 @@ fn check(
 /// What ids are derived from.
 struct Ids {
     order: String,
+    /// A catalog may change there and back again: versions alone would give the second way there the id of the first.
+    number: [u8; 8],
     before: String,
     after: String,
 }
 
 impl Ids {
-    fn new(order: &OrderKey, before: Option<&BookedOrder>, after: &BookedOrder) -> Self {
+    fn new(
+        order: &OrderKey,
+        before: Option<&BookedOrder>,
+        after: &BookedOrder,
+        number: u64,
+    ) -> Self {
         Self {
             order: order.to_string(),
+            number: number.to_be_bytes(),
             before: before.map(version_text).unwrap_or_default(),
             after: version_text(after),
         }
     }
 
     fn posting(&self) -> EventId {
-        let parts = [self.order.as_bytes(), self.before.as_bytes(), self.after.as_bytes()];
+        let Self { order, number, before, after } = self;
+        let parts: [&[u8]; 4] = [order.as_bytes(), number, before.as_bytes(), after.as_bytes()];
         EventId::derived("sillage posting v1", &parts)
     }
 
     fn transfer(&self, debit: &Account, credit: &Account, purpose: Purpose) -> EventId {
         let (debit, credit) = (debit.to_string(), credit.to_string());
-        let parts = [
+        let parts: [&[u8]; 7] = [
             self.order.as_bytes(),
+            &self.number,
             self.before.as_bytes(),
             self.after.as_bytes(),
             debit.as_bytes(),

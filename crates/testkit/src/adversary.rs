@@ -443,6 +443,17 @@ impl Consumer for Member {
         Ok(())
     }
 
+    fn ends(&mut self) -> Result<Vec<Cursor>, Error> {
+        let state = self.log.state();
+        let Some(members) = state.groups.get(&self.group) else { return Ok(Vec::new()) };
+        let mine = members.indexes(|seat| seat.owner == Some(self.member) && seat.told);
+        let end = |partition: Partition| {
+            let records = state.topics.get(&(partition.topic, partition.index));
+            Cursor { partition, next: records.map_or(0, Vec::len) as u64 }
+        };
+        Ok(members.partitions(&mine).into_iter().map(end).collect())
+    }
+
     fn unit(&mut self) -> Result<Box<dyn Unit + '_>, Error> {
         self.log.pass(CrashPoint::BeforeOutputs)?;
         Ok(Box::new(Outputs { member: self, outputs: Vec::new() }))

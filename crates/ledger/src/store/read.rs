@@ -1,0 +1,295 @@
+//! The book as it is read beside its worker.
+
+use std::path::Path;
+
+use event::body::OrderState;
+use event::body::posting::BookedOrder;
+use event::{Code, Currency, Micros, Millis, OrderKey, PartnerName, ProgramName};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::Serialize;
+
+use super::{ChainFault, During as _, StoreError, chain, open_to_read, pay};
+use crate::books_lines;
+use crate::facts::Facts;
+use crate::payout::{Payout, Statement};
+
+/// Most orders of one list.
+pub const LIST_MAX: u32 = 10_000;
+
+/// A book, open for reading.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+}
+
+/// Which orders are listed. What is absent does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this program.
+    pub program: Option<ProgramName>,
+    /// In this state.
+    pub state: Option<OrderState>,
+    /// With this main reason.
+    pub code: Option<Code>,
+    /// With a share of this partner.
+    pub partner: Option<PartnerName>,
+    /// Behind the order that an earlier list ended with.
+    pub after: Option<i64>,
+    /// At most so many, and at most [`LIST_MAX`].
+    pub limit: u32,
+}
+
+/// An order in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// The order.
+    pub order: OrderKey,
+    /// The order id as the merchant wrote it.
+    pub order_id: Option<String>,
+    /// Its state.
+    pub state: OrderState,
+    /// Its main reason.
+    pub code: Code,
+    /// The partner with the first share; none: nobody, or an own channel.
+    pub partner: Option<PartnerName>,
+    /// Its currency.
+    pub currency: Currency,
+    /// Net amount as it was bought.
+    pub amount_micros: Micros,
+    /// What stayed of it.
+    pub net_micros: Micros,
+    /// Commission of all partners.
+    pub commission_micros: Micros,
+    /// Time of the conversion.
+    pub converted_at: Millis,
+    /// From when on it may be locked.
+    pub lock_at: Millis,
+    /// When the book changed last.
+    pub changed_at: Option<Millis>,
+}
+
+/// An order with all that is known of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The facts.
+    pub facts: Facts,
+    /// As it is booked.
+    pub booked: Option<Box<BookedOrder>>,
+}
+
+impl Listed {
+    fn of(order: OrderKey, booked: &BookedOrder, changed_at: Option<Millis>) -> Self {
+        let commission = booked
+            .shares
+            .iter()
+            .filter(|share| share.partner.is_some())
+            .fold(0_i64, |sum, share| sum.saturating_add(share.commission.0));
+        Self {
+            order,
+            order_id: booked.order_id.clone(),
+            state: booked.state,
+            code: booked.code,
+            partner: booked.shares.iter().find_map(|share| share.partner.clone()),
+            currency: booked.currency,
+            amount_micros: booked.amount,
+            net_micros: Micros(booked.amount.0.saturating_sub(booked.returned.0)),
+            commission_micros: Micros(commission),
+            converted_at: booked.converted_at,
+            lock_at: booked.lock_at,
+            changed_at,
+        }
+    }
+}
+
+impl Reader {
+    /// Opens the book in `folder`.
+    ///
+    /// # Errors
+    /// There is none, or it is of another format.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        Ok(Self { connection: open_to_read(folder)? })
+    }
+
+    /// Orders, the newest in the book first, and where the list goes on.
+    ///
+    /// # Errors
+    /// The book cannot be read.
+    pub fn list(&self, filter: &Filter) -> Result<(Vec<Listed>, Option<i64>), StoreError> {
+        const DOING: &str = "list the orders of the book";
+        let mut found = self
+            .connection
+            .prepare_cached(
+                "SELECT o.id, o.key, c.booked, o.changed_at
+                 FROM orders o JOIN contents c ON c.id = o.id
+                 WHERE o.id < ?1 AND o.state IS NOT NULL AND (?2 IS NULL OR o.program = ?2)
+                   AND (?3 IS NULL OR o.state = ?3) AND (?4 IS NULL OR o.code = ?4)
+                   AND (?5 IS NULL OR instr(o.partners, ?5) > 0)
+                 ORDER BY o.id DESC LIMIT ?6",
+            )
+            .during(DOING)?;
+        let limit = filter.limit.clamp(1, LIST_MAX);
+        let partner = filter.partner.as_ref().map(|name| format!(" {name} "));
+        let values = params![
+            filter.after.unwrap_or(i64::MAX),
+            filter.program.as_ref().map(ProgramName::as_str),
+            filter.state.map(OrderState::as_str),
+            filter.code.map(Code::number),
+            partner,
+            limit
+        ];
+        let mut rows = found.query(values).during(DOING)?;
+        let (mut listed, mut last) = (Vec::new(), None);
+        while let Some(row) = rows.next().during(DOING)? {
+            let id: i64 = row.get(0).during(DOING)?;
+            let key: String = row.get(1).during(DOING)?;
+            let booked: String = row.get(2).during(DOING)?;
+            let changed_at: Option<i64> = row.get(3).during(DOING)?;
+            let booked = serde_json::from_str(&booked).during(DOING)?;
+            let order = key.parse().during(DOING)?;
+            listed.push(Listed::of(order, &booked, changed_at.map(Millis)));
+            last = Some(id);
+        }
+        let full = u32::try_from(listed.len()).is_ok_and(|count| count >= limit);
+        Ok((listed, last.filter(|_| full)))
+    }
+
+    /// An order; empty if it is not known.
+    ///
+    /// # Errors
+    /// The book cannot be read.
+    pub fn order(&self, order: &OrderKey) -> Result<Found, StoreError> {
+        const DOING: &str = "read an order of the book";
+        let found = self
+            .connection
+            .prepare_cached(
+                "SELECT c.facts, c.booked FROM orders o JOIN contents c ON c.id = o.id WHERE o.key = ?",
+            )
+            .and_then(|mut found| {
+                found
+                    .query_row(params![order.to_string()], |row| {
+                        Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+                    })
+                    .optional()
+            })
+            .during(DOING)?;
+        let Some((facts, booked)) = found else { return Ok(Found::default()) };
+        Ok(Found {
+            facts: serde_json::from_str(&facts).during(DOING)?,
+            booked: booked.map(|text| serde_json::from_str(&text)).transpose().during(DOING)?,
+        })
+    }
+
+    /// The lines of `sillage books`, sorted bytewise: of one program, or of all.
+    ///
+    /// # Errors
+    /// The book cannot be read, or `each` fails.
+    pub fn books(
+        &self,
+        program: Option<&str>,
+        mut each: impl FnMut(&str) -> std::io::Result<()>,
+    ) -> Result<(), StoreError> {
+        const DOING: &str = "read the lines of the book";
+        let mut next = self
+            .connection
+            .prepare("SELECT program FROM orders WHERE key >= ? ORDER BY key LIMIT 1")
+            .during(DOING)?;
+        let mut found = self
+            .connection
+            .prepare(
+                "SELECT o.key, c.booked FROM orders o JOIN contents c ON c.id = o.id
+                 WHERE o.key >= ? AND o.key < ? ORDER BY o.key",
+            )
+            .during(DOING)?;
+        let mut programs: Vec<String> = Vec::new();
+        match program {
+            Some(name) => programs.push(name.to_owned()),
+            None => {
+                // `/` follows the name in each key, and `0` follows `/`.
+                let mut from = String::new();
+                while let Some(name) = next
+                    .query_row(params![from], |row| row.get::<_, String>(0))
+                    .optional()
+                    .during(DOING)?
+                {
+                    from = format!("{name}0");
+                    programs.push(name);
+                }
+                programs.sort_unstable(); // `a-b/` stands before `a/`
+            }
+        }
+        for program in programs {
+            let range = params![format!("{program}/"), format!("{program}0")];
+            let mut rows = found.query(range).during(DOING)?;
+            while let Some(row) = rows.next().during(DOING)? {
+                let text = row.get_ref(0).during(DOING)?.as_str().during(DOING)?;
+                let order: OrderKey = text.parse().during(DOING)?;
+                let booked = row.get_ref(1).during(DOING)?.as_str_or_null().during(DOING)?;
+                let Some(booked) = booked else { continue };
+                let booked: BookedOrder = serde_json::from_str(booked).during(DOING)?;
+                for line in books_lines(&order, &booked) {
+                    each(&line).during(DOING)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every account with its currency and balance, over all partitions.
+    ///
+    /// # Errors
+    /// The book cannot be read.
+    pub fn accounts(&self) -> Result<Vec<(String, String, Micros)>, StoreError> {
+        const DOING: &str = "read the accounts of the book";
+        let mut found = self
+            .connection
+            .prepare(
+                "SELECT account, currency, sum(amount) FROM balances GROUP BY account, currency
+                 ORDER BY account, currency",
+            )
+            .during(DOING)?;
+        let rows = found
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, Micros(row.get(2)?))))
+            .during(DOING)?;
+        rows.collect::<Result<_, _>>().during(DOING)
+    }
+
+    /// Findings about orders behind the order number `after`: order number, order, finding as JSON.
+    ///
+    /// # Errors
+    /// The book cannot be read.
+    pub fn findings(
+        &self,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, String, String)>, StoreError> {
+        const DOING: &str = "read the findings of the book";
+        let mut found = self
+            .connection
+            .prepare_cached(
+                "SELECT f.order_id, o.key, f.finding FROM findings f JOIN orders o ON o.id = f.order_id
+                 WHERE f.order_id > ? ORDER BY f.order_id, f.place LIMIT ?",
+            )
+            .during(DOING)?;
+        let limit = limit.clamp(1, LIST_MAX);
+        let rows = found
+            .query_map(params![after, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .during(DOING)?;
+        rows.collect::<Result<_, _>>().during(DOING)
+    }
+
+    /// What a payout would pay.
+    ///
+    /// # Errors
+    /// The book cannot be read.
+    pub fn statements(&self, payout: &Payout) -> Result<Vec<Statement>, StoreError> {
+        pay::statements(&self.connection, payout)
+    }
+
+    /// As [`Store::verify`](super::Store::verify).
+    ///
+    /// # Errors
+    /// The book cannot be read.
+    pub fn verify(&self) -> Result<Result<u64, ChainFault>, StoreError> {
+        chain::verify(&self.connection)
+    }
+}

@@ -1,0 +1,699 @@
+//! The loop: join facts, decide, book, say what was booked, move the cursor.
+//!
+//! Per batch: (1) one transaction of the book takes facts, booked orders, transfers, the outbox and the cursor; (2) the
+//! outbox is appended to `ledger.transfers` and durable; (3) the group's cursor moves; (4) the next transaction clears the
+//! outbox. A crash between any two of them repeats postings under the same ids, and nothing else.
+//!
+//! After a start, facts are joined up to the ends that the topics had then, and only then decided: a book that is new, or
+//! an older copy, takes back from `ledger.transfers` what was booked before, and says nothing twice.
+
+mod closing;
+mod output;
+mod reading;
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use catalog::Snapshot;
+use event::{Clock, EventId, Millis, OrderKey, ProgramName, Topic};
+use eventlog::{Backend, Batch, Consumer, Cursor, Delivery, Group, Offset, Partition};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::facts::{Fact, Facts};
+use crate::metrics::Metrics;
+use crate::payout::Desk;
+use crate::store::{Dirty, Row, Said, Store, Sweep, Writing};
+use crate::{Cause, Outcome, decide, posting};
+use closing::Mark;
+use output::Outputs;
+use reading::{Learned, Read};
+
+/// The consumer group of this stage.
+pub const GROUP: Group = Group("ledger");
+
+/// What it reads; the last one to know its own postings again.
+const TOPICS: [Topic; 4] = [Topic::Attributed, Topic::Conversions, Topic::Closed, Topic::Transfers];
+
+/// Orders that are decided in one transaction besides those of a batch. Count.
+const STEP_ORDERS: u32 = if cfg!(test) { 3 } else { 500 };
+/// Time between two looks through all accounts. A minute: it reads each balance.
+const CHECK_EVERY: Duration = Duration::from_mins(1);
+
+/// What a worker is built on.
+pub struct Deps {
+    /// The event log.
+    pub log: Arc<dyn Backend>,
+    /// The book.
+    pub store: Arc<Store>,
+    /// The catalog.
+    pub catalog: Arc<catalog::Handle>,
+    /// The wall clock: says when an order is due to be locked, and when the book changed.
+    pub clock: Arc<dyn Clock>,
+    /// Where payouts are asked for.
+    pub desk: Arc<Desk>,
+}
+
+impl std::fmt::Debug for Deps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Deps")
+    }
+}
+
+/// Keeps the book. One per book.
+pub struct Worker {
+    config: Config,
+    deps: Deps,
+    metrics: Metrics,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Worker")
+    }
+}
+
+/// What a turn of the loop did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing came, and nothing is left to do.
+    Idle,
+    /// A batch is committed, partitions came or went, or orders were decided.
+    Worked,
+    /// Another member has the partition; what was read comes again there.
+    Fenced,
+}
+
+impl Worker {
+    /// A worker; make it after the metrics recorder is installed.
+    #[must_use]
+    pub fn new(config: Config, deps: Deps) -> Self {
+        Self { config, deps, metrics: Metrics::new() }
+    }
+
+    /// Works until `stop` is set; finishes the batch at hand first. Begins anew when the log fails for a while.
+    ///
+    /// # Errors
+    /// The book fails, or the log in a way that does not heal.
+    pub fn run(&self, stop: &AtomicBool) -> Result<(), Error> {
+        while !stop.load(Ordering::Relaxed) {
+            match self.session(stop) {
+                Err(error) if error.retry() => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the ledger begins anew from its last committed batch"
+                    );
+                    self.metrics.restarted_by_log.increment(1);
+                    std::thread::sleep(self.config.retry_wait);
+                }
+                other => return other,
+            }
+        }
+        Ok(())
+    }
+
+    fn session(&self, stop: &AtomicBool) -> Result<(), Error> {
+        let mut session = self.subscribe()?;
+        while !stop.load(Ordering::Relaxed) {
+            session.turn()?;
+        }
+        Ok(())
+    }
+
+    /// Reads everything that there is and books it; returns how many orders are booked. Nothing is locked or paid.
+    ///
+    /// # Errors
+    /// The log or the book fails.
+    pub fn rebuild(&self, stop: &AtomicBool) -> Result<u64, Error> {
+        let mut session = self.subscribe()?;
+        session.closes = false;
+        while !stop.load(Ordering::Relaxed) && session.turn()? != Turn::Idle {}
+        Ok(self.deps.store.begin()?.booked()?)
+    }
+
+    /// Joins the group.
+    ///
+    /// # Errors
+    /// The log refuses, or the book cannot be read.
+    pub fn subscribe(&self) -> Result<Session<'_>, Error> {
+        let consumer = self.deps.log.subscribe(GROUP, &TOPICS).map_err(Error::Subscribe)?;
+        let outbox = self.deps.store.begin()?.unsaid()?.into();
+        Ok(Session {
+            worker: self,
+            consumer,
+            reached: HashMap::new(),
+            followed: HashMap::new(),
+            goal: Some(Vec::new()),
+            unwritten: BTreeMap::new(),
+            outbox,
+            durable: None,
+            own: HashSet::new(),
+            swept: None,
+            sweep: None,
+            mark: None,
+            closed_at: None,
+            checked_at: Instant::now(),
+            closes: true,
+        })
+    }
+}
+
+/// A membership in the group. After an error, drop it and subscribe anew.
+pub struct Session<'w> {
+    worker: &'w Worker,
+    consumer: Box<dyn Consumer>,
+    /// How far each partition is read.
+    reached: HashMap<Partition, Offset>,
+    /// What must be read before anything is decided; none: it is. Nothing is known of it before partitions come.
+    goal: Option<Vec<Cursor>>,
+    /// Cursors of batches in which nothing was for the book: its next transaction takes them.
+    unwritten: BTreeMap<Partition, Offset>,
+    /// Postings that are not durable on their topic yet.
+    outbox: VecDeque<Said>,
+    /// Those up to this number are; the next transaction clears them.
+    durable: Option<i64>,
+    /// Postings of this session that have not been read back yet.
+    own: HashSet<EventId>,
+    /// The catalog under which the open orders were decided.
+    swept: Option<Arc<Snapshot>>,
+    /// Open orders that are gone through because the catalog changed.
+    sweep: Option<Sweeping>,
+    /// A moment up to which everything must be read before orders are locked or paid.
+    mark: Option<Mark>,
+    /// When orders were last locked.
+    closed_at: Option<Instant>,
+    checked_at: Instant,
+    /// What the group has committed of it.
+    followed: HashMap<Partition, Offset>,
+    /// Whether it locks and pays.
+    closes: bool,
+}
+
+impl std::fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Session")
+    }
+}
+
+/// Going through the open orders of some programs.
+struct Sweeping {
+    catalog: Arc<Snapshot>,
+    /// None: of all.
+    programs: Option<VecDeque<ProgramName>>,
+    after: i64,
+}
+
+impl Session<'_> {
+    /// Takes the next delivery of the log and does what it asks for, and a step of what else is to be done.
+    ///
+    /// # Errors
+    /// Nothing of the delivery is committed; it comes again to whoever subscribes.
+    pub fn turn(&mut self) -> Result<Turn, Error> {
+        let did = match self.goal {
+            Some(_) => Some(false),
+            None => {
+                let stepped = self.step();
+                self.unless_fenced(stepped)?
+            }
+        };
+        let Some(busy) = did else { return Ok(Turn::Fenced) };
+        let wait = if busy { Duration::ZERO } else { self.worker.config.idle_wait };
+        let delivered = self.deliver(wait);
+        let turn = self.unless_fenced(delivered)?.unwrap_or(Turn::Fenced);
+        Ok(if busy && turn == Turn::Idle { Turn::Worked } else { turn })
+    }
+
+    /// None if another member has a partition of this one: what was at hand comes again there, and the log says so next.
+    fn unless_fenced<T>(&self, done: Result<T, Error>) -> Result<Option<T>, Error> {
+        match done {
+            Err(error) if error.fenced() => {
+                self.worker.metrics.fenced.increment(1);
+                Ok(None)
+            }
+            done => done.map(Some),
+        }
+    }
+
+    /// What is to be done besides reading; whether there was something.
+    fn step(&mut self) -> Result<bool, Error> {
+        if !self.outbox.is_empty() {
+            self.say(&[], &[])?;
+        }
+        self.check()?;
+        if self.look_at_catalog()? || self.decide_undecided()? || self.go_through_open()? {
+            return Ok(true);
+        }
+        self.close()
+    }
+
+    fn deliver(&mut self, wait: Duration) -> Result<Turn, Error> {
+        match self.consumer.next(wait).map_err(Error::Read)? {
+            Delivery::Batch(batch) => {
+                let worked = self.work(&batch)?;
+                let reached = self.reached.entry(batch.partition).or_default();
+                *reached = batch.next_offset.max(*reached);
+                self.arrive();
+                Ok(worked)
+            }
+            Delivery::Assigned(partitions) => self.resume(&partitions),
+            Delivery::Revoking(partitions, ack) => {
+                for partition in &partitions {
+                    self.reached.remove(partition);
+                    self.followed.remove(partition);
+                    self.unwritten.remove(partition);
+                }
+                ack.done(); // each batch is finished before the next delivery is asked for
+                Ok(Turn::Worked)
+            }
+            Delivery::Idle => {
+                self.tidy_up()?;
+                Ok(Turn::Idle)
+            }
+        }
+    }
+
+    /// Goes to where the book says, whatever the group's cursors say; these follow.
+    fn resume(&mut self, partitions: &[Partition]) -> Result<Turn, Error> {
+        for partition in partitions {
+            let next = self.worker.deps.store.resume(*partition)?;
+            match self.consumer.seek(*partition, next) {
+                Err(eventlog::Error::NotAssigned { .. }) => continue, // gone again
+                other => other.map_err(Error::Read)?,
+            }
+            self.reached.insert(*partition, next);
+            self.followed.remove(partition);
+            self.unwritten.remove(partition);
+        }
+        self.goal = Some(self.consumer.ends().map_err(Error::Read)?);
+        self.mark = None;
+        self.arrive();
+        Ok(Turn::Worked)
+    }
+
+    /// Whether everything before these ends is read.
+    fn has_reached(&self, ends: &[Cursor]) -> bool {
+        // What another member has by now is read there.
+        let reached =
+            |end: &Cursor| self.reached.get(&end.partition).is_none_or(|at| *at >= end.next);
+        ends.iter().all(reached)
+    }
+
+    fn arrive(&mut self) {
+        if self.goal.as_deref().is_some_and(|goal| self.has_reached(goal)) {
+            self.goal = None;
+        }
+    }
+
+    /// Writes what waits for the next transaction, when none comes, and lets the group's cursors follow.
+    fn tidy_up(&mut self) -> Result<(), Error> {
+        let follows =
+            |(partition, next): &(&Partition, &Offset)| self.followed.get(partition) != Some(next);
+        let behind = self.reached.iter().filter(follows);
+        let behind: Vec<_> =
+            behind.map(|(partition, next)| Cursor { partition: *partition, next: *next }).collect();
+        if !behind.is_empty() {
+            self.say(&[], &behind)?;
+        }
+        if self.unwritten.is_empty() && self.durable.is_none() {
+            return Ok(());
+        }
+        let writing = self.worker.deps.store.begin()?;
+        self.commit(writing)
+    }
+
+    /// Ends a transaction with what every one of them takes along.
+    fn commit(&mut self, writing: Writing<'_>) -> Result<(), Error> {
+        for (partition, next) in &self.unwritten {
+            writing.cursor(Cursor { partition: *partition, next: *next })?;
+        }
+        if let Some(up_to) = self.durable {
+            writing.said(up_to)?;
+        }
+        self.outbox.extend(writing.commit()?);
+        self.unwritten.clear();
+        self.durable = None;
+        Ok(())
+    }
+
+    /// Makes postings and parked records durable, then the cursors.
+    fn say(&mut self, parked: &[event::Envelope], cursors: &[Cursor]) -> Result<(), Error> {
+        self.own.extend(self.outbox.iter().map(|said| said.header.id));
+        let mut outputs = Outputs::begin(&mut *self.consumer).map_err(Error::Write)?;
+        for rejected in parked {
+            outputs.reject(rejected).map_err(Error::Write)?;
+        }
+        outputs.postings(&self.outbox).map_err(Error::Write)?;
+        outputs.commit(cursors).map_err(Error::Write)?;
+        self.followed.extend(cursors.iter().map(|cursor| (cursor.partition, cursor.next)));
+        self.durable = self.outbox.back().map(|said| said.n).or(self.durable);
+        self.outbox.clear();
+        Ok(())
+    }
+
+    fn work(&mut self, batch: &Batch) -> Result<Turn, Error> {
+        let started = Instant::now();
+        let worker = self.worker;
+        let taken = self.take(batch);
+        if taken.orders.is_empty() {
+            self.unwritten.insert(batch.partition, batch.next_offset);
+        } else {
+            let catalog = worker.deps.catalog.snapshot();
+            let mut desk = Accountant {
+                worker,
+                catalog: &catalog,
+                now: worker.deps.clock.now(),
+                writing: worker.deps.store.begin()?,
+            };
+            for (order, learned) in taken.orders {
+                desk.learn(&order, batch.partition.index, learned, self.goal.is_some())?;
+            }
+            self.unwritten.insert(batch.partition, batch.next_offset);
+            let writing = desk.writing;
+            self.commit(writing)?;
+        }
+        self.say(&taken.parked, &[batch.cursor()])?;
+        worker.metrics.batch_seconds.record(started.elapsed());
+        Ok(Turn::Worked)
+    }
+
+    fn take(&mut self, batch: &Batch) -> Taken {
+        let metrics = &self.worker.metrics;
+        let mut taken = Taken::default();
+        for record in &batch.records {
+            if self.own.remove(&record.id) {
+                metrics.postings.increment(1);
+                continue;
+            }
+            match reading::read(batch.partition.topic, record) {
+                Read::Fact(order, learned) => {
+                    match learned.fact {
+                        Fact::Decision(_) => metrics.decisions.increment(1),
+                        Fact::Act(_) => metrics.acts.increment(1),
+                        Fact::Lock(..) | Fact::Payment(..) => metrics.closings.increment(1),
+                    }
+                    taken.order(order).push(New::Fact(learned));
+                }
+                Read::Posting(order, id, posting) => {
+                    metrics.postings.increment(1);
+                    taken.order(order).push(New::Posting(id, posting));
+                }
+                Read::Skipped => metrics.skipped.increment(1),
+                Read::Unreadable(why) => {
+                    let why = &*why;
+                    tracing::error!(event.id = %record.id, why, "a record is parked on events.rejected");
+                    metrics.parked.increment(1);
+                    taken.parked.push(reading::parked(record, why));
+                }
+            }
+        }
+        taken
+    }
+
+    /// Decides orders of which facts came before the book had caught up; whether there were any.
+    fn decide_undecided(&mut self) -> Result<bool, Error> {
+        let ids = self.worker.deps.store.begin()?.undecided(STEP_ORDERS)?;
+        let catalog = self.worker.deps.catalog.snapshot();
+        self.decide_again(&ids, &catalog)
+    }
+
+    fn decide_again(&mut self, ids: &[i64], catalog: &Arc<Snapshot>) -> Result<bool, Error> {
+        if ids.is_empty() {
+            return Ok(false);
+        }
+        let worker = self.worker;
+        let now = worker.deps.clock.now();
+        let mut desk = Accountant { worker, catalog, now, writing: worker.deps.store.begin()? };
+        for id in ids {
+            if let Some(mut row) = desk.writing.order_by_id(*id)? {
+                let cause = last_source(&row.facts);
+                desk.book(&mut row, cause)?;
+            }
+        }
+        let waiting = desk.writing.waiting()?;
+        let writing = desk.writing;
+        self.commit(writing)?;
+        worker.metrics.waiting.set(f64::from(waiting));
+        self.say(&[], &[])?;
+        Ok(true)
+    }
+
+    /// Notices a new catalog: what waited for one is to be decided, and open orders that it may bear on are gone through.
+    fn look_at_catalog(&mut self) -> Result<bool, Error> {
+        let catalog = self.worker.deps.catalog.snapshot();
+        let known = self.swept.as_ref().map(|swept| swept.generation());
+        if self.sweep.is_some() || known == Some(catalog.generation()) {
+            return Ok(false);
+        }
+        let writing = self.worker.deps.store.begin()?;
+        let programs = match &self.swept {
+            Some(before) => Some(changed_programs(before, &catalog)),
+            None if writing.generation()? == Some(catalog.generation()) => Some(VecDeque::new()),
+            None => None,
+        };
+        let woken = writing.wake_waiting()?;
+        self.commit(writing)?;
+        self.sweep = Some(Sweeping { catalog, programs, after: 0 });
+        Ok(woken > 0)
+    }
+
+    /// Decides some of the open orders that a new catalog may bear on; whether there are any left.
+    fn go_through_open(&mut self) -> Result<bool, Error> {
+        let Some(sweeping) = &mut self.sweep else { return Ok(false) };
+        let store = &self.worker.deps.store;
+        let sweep = match sweeping.programs.as_ref().map(VecDeque::front) {
+            None => Some(Sweep::All),
+            Some(front) => front.map(Sweep::Program),
+        };
+        let ids = match sweep {
+            Some(sweep) => store.begin()?.open_orders(sweep, sweeping.after, STEP_ORDERS)?,
+            None => Vec::new(),
+        };
+        if let Some(last) = ids.last() {
+            sweeping.after = *last;
+            let catalog = self.worker.deps.catalog.snapshot();
+            return self.decide_again(&ids, &catalog);
+        }
+        if let Some(left) = sweeping.programs.as_mut().filter(|left| left.len() > 1) {
+            left.pop_front();
+            sweeping.after = 0;
+            return Ok(true);
+        }
+        let swept = Arc::clone(&sweeping.catalog);
+        self.sweep = None;
+        let writing = store.begin()?;
+        writing.set_generation(swept.generation())?;
+        self.swept = Some(swept);
+        self.commit(writing)?;
+        Ok(true)
+    }
+
+    fn check(&mut self) -> Result<(), Error> {
+        if self.checked_at.elapsed() >= CHECK_EVERY {
+            self.checked_at = Instant::now();
+            // Stays at 1 if the next line ends the stage.
+            self.worker.metrics.imbalance.set(1.0);
+            self.worker.deps.store.begin()?.assert_balanced()?;
+            self.worker.metrics.imbalance.set(0.0);
+        }
+        Ok(())
+    }
+}
+
+/// Programs of which something changed that orders may be priced or taken away by: their own part, or one of their
+/// partners'. What did not change is shared by both catalogs.
+fn changed_programs(before: &Snapshot, after: &Snapshot) -> VecDeque<ProgramName> {
+    let partner = |catalog: &Snapshot, name: &str| {
+        catalog.partner(name).map(|partner| std::ptr::from_ref(partner.body()))
+    };
+    let changed = |program: &catalog::ProgramRef<'_>| {
+        let name = program.name().as_str();
+        let known = before.program(name).map(|program| std::ptr::from_ref(program.body()));
+        known != Some(std::ptr::from_ref(program.body()))
+            || program
+                .members()
+                .any(|name| partner(before, name.as_str()) != partner(after, name.as_str()))
+    };
+    after.programs().filter(changed).map(|program| program.name().clone()).collect()
+}
+
+/// The newest fact that a change can be said to come from, as far as facts tell their time.
+fn last_source(facts: &Facts) -> (EventId, Option<String>) {
+    if let Some((id, payment)) = facts.payments.last() {
+        return (*id, payment.actor.clone());
+    }
+    let act = facts.acts.iter().max_by_key(|act| (act.received_at, act.id));
+    let decided = facts.decided.as_deref();
+    match (act, decided, &facts.lock) {
+        (None, _, Some((id, _))) => (*id, None),
+        (Some(act), decided, _) if decided.is_none_or(|d| d.received_at <= act.received_at) => {
+            (act.id, act.validation.actor.clone())
+        }
+        (_, Some(decided), _) => (decided.id, None),
+        (Some(act), None, _) => (act.id, act.validation.actor.clone()),
+        (None, None, None) => (EventId::from_bytes([0; 16]), None),
+    }
+}
+
+/// What is new about an order.
+enum New {
+    Fact(Box<Learned>),
+    Posting(EventId, Box<event::body::Posting>),
+}
+
+/// What a batch brings.
+#[derive(Default)]
+struct Taken {
+    /// Each order once, in the order of its first record.
+    orders: Vec<(OrderKey, Vec<New>)>,
+    places: HashMap<OrderKey, usize>,
+    parked: Vec<event::Envelope>,
+}
+
+impl Taken {
+    #[expect(clippy::indexing_slicing, reason = "the place was just found or made")]
+    fn order(&mut self, order: OrderKey) -> &mut Vec<New> {
+        let next = self.orders.len();
+        let place = *self.places.entry(order.clone()).or_insert(next);
+        if place == next {
+            self.orders.push((order, Vec::new()));
+        }
+        &mut self.orders[place].1
+    }
+}
+
+/// Who books the orders of one transaction.
+struct Accountant<'a> {
+    worker: &'a Worker,
+    catalog: &'a Snapshot,
+    now: Millis,
+    writing: Writing<'a>,
+}
+
+impl Accountant<'_> {
+    /// Joins what is new about an order, and books it unless the book is still catching up.
+    fn learn(
+        &mut self,
+        order: &OrderKey,
+        partition: u32,
+        new: Vec<New>,
+        catching_up: bool,
+    ) -> Result<(), Error> {
+        let mut row = self.writing.order(order, partition)?;
+        let (mut cause, mut restored, mut payments) = (None, false, Vec::new());
+        for new in new {
+            match new {
+                New::Fact(learned) => {
+                    let Learned { fact, source, actor } = *learned;
+                    let payment = match &fact {
+                        Fact::Payment(_, payment) => Some(payment.clone()),
+                        Fact::Decision(_) | Fact::Act(_) | Fact::Lock(..) => None,
+                    };
+                    if row.facts.join(fact) {
+                        cause = Some((source, actor));
+                        payments.extend(payment);
+                    }
+                }
+                New::Posting(id, posting) if posting.number > row.number => {
+                    self.restore(&mut row, id, &posting)?;
+                    restored = true;
+                }
+                New::Posting(..) => {}
+            }
+        }
+        if cause.is_none() && !restored {
+            return Ok(());
+        }
+        if catching_up {
+            row.dirty = Dirty::Undecided;
+            self.writing.put(&mut row)?;
+        } else {
+            let cause = cause.unwrap_or_else(|| last_source(&row.facts));
+            self.book(&mut row, cause)?;
+        }
+        for payment in &payments {
+            self.writing.paid(&row, payment)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a change back that this book does not know: it was deleted, or is an older copy.
+    fn restore(
+        &mut self,
+        row: &mut Row,
+        id: EventId,
+        posting: &event::body::Posting,
+    ) -> Result<(), Error> {
+        let follows = row.number.checked_add(1) == Some(posting.number)
+            && Writing::leads(&row.key, row.booked.as_deref(), posting);
+        row.number = posting.number;
+        row.dirty = Dirty::Undecided;
+        if !follows {
+            tracing::error!(
+                order = %row.key,
+                number = posting.number,
+                "a posting does not follow from those before it and moves nothing; the order is booked anew behind it"
+            );
+            return Ok(self.writing.put(row)?);
+        }
+        row.booked.clone_from(&posting.booked);
+        row.changed_at = Some(posting.changed_at);
+        self.writing.put(row)?;
+        self.writing.restore(row, id, posting)?;
+        self.worker.metrics.restored.increment(1);
+        Ok(())
+    }
+
+    /// Decides an order on everything known and books what changed.
+    fn book(
+        &mut self,
+        row: &mut Row,
+        (source, actor): (EventId, Option<String>),
+    ) -> Result<(), Error> {
+        let metrics = &self.worker.metrics;
+        let booked = match decide(&row.key, &row.facts, self.catalog) {
+            Outcome::Unknown => {
+                row.dirty = Dirty::No;
+                return Ok(self.writing.put(row)?);
+            }
+            Outcome::Waiting(miss) => {
+                tracing::warn!(order = %row.key, ?miss, "an order waits for a newer catalog");
+                row.dirty = Dirty::Waiting;
+                row.due = None;
+                return Ok(self.writing.put(row)?);
+            }
+            Outcome::Booked(booked) => booked,
+        };
+        row.dirty = Dirty::No;
+        row.due = booked.lockable.map(|_| booked.order.lock_at);
+        row.findings = Some(booked.findings.iter().map(finding_text).collect());
+        let before = row.booked.take();
+        let number = row.number.saturating_add(1);
+        let cause = Cause { source, actor, changed_at: self.now };
+        let Some((id, posting)) =
+            posting(&row.key, before.as_deref(), &booked.order, cause, number)
+        else {
+            metrics.unchanged.increment(1);
+            row.booked = before;
+            return Ok(self.writing.put(row)?);
+        };
+        for finding in &booked.findings {
+            metrics.found(finding.kind);
+        }
+        metrics.changed(booked.order.state);
+        metrics.transfers.increment(posting.transfers.len() as u64);
+        row.number = number;
+        row.changed_at = Some(self.now);
+        row.booked = Some(Box::new(booked.order));
+        self.writing.put(row)?;
+        Ok(self.writing.post(row, before.as_deref(), (id, posting))?)
+    }
+}
+
+fn finding_text(finding: &crate::Finding) -> String {
+    serde_json::to_string(finding).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

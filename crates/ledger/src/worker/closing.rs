@@ -1,0 +1,135 @@
+//! Locks what is due and pays what is asked for, always on the knowledge of everything that stood on the topics at a
+//! moment before.
+
+use std::time::Instant;
+
+use event::body::{Closed, Closing};
+use event::{EventId, Millis};
+use eventlog::Cursor;
+
+use super::{Outputs, Session};
+use crate::error::Error;
+use crate::payout::{Payout, Statement, Status};
+use crate::store::Dirty;
+use crate::{Outcome, decide, lock_of};
+
+/// Orders that are locked together. Count.
+const LOCKS_MAX: u32 = 1_000;
+
+/// A moment, and where the topics ended then. Once everything before is read, an order that was due then can be locked,
+/// and every lock and payment that this worker wrote before is known.
+pub(super) struct Mark {
+    at: Millis,
+    ends: Vec<Cursor>,
+}
+
+impl Session<'_> {
+    /// Locks and pays if it is time; whether there is more to do at once.
+    pub(super) fn close(&mut self) -> Result<bool, Error> {
+        if !self.closes || self.worker.deps.clock.is_astray() {
+            return Ok(false);
+        }
+        let reached = self.mark.as_ref().is_some_and(|mark| self.has_reached(&mark.ends));
+        if let Some(mark) = self.mark.take_if(|_| reached) {
+            self.closed_at = Some(Instant::now());
+            let more = self.lock_due(mark.at)?;
+            return Ok(self.pay()? || more);
+        }
+        let waited = |at: Instant| at.elapsed() >= self.worker.config.lock_wait;
+        if self.mark.is_none()
+            && (self.closed_at.is_none_or(waited) || self.worker.deps.desk.is_asked())
+        {
+            let at = self.worker.deps.clock.now();
+            self.mark = Some(Mark { at, ends: self.consumer.ends().map_err(Error::Read)? });
+        }
+        Ok(false)
+    }
+
+    fn lock_due(&mut self, at: Millis) -> Result<bool, Error> {
+        let worker = self.worker;
+        let mut writing = worker.deps.store.begin()?;
+        let late = writing.first_due()?.map_or(0, |due| at.since(due).max(0));
+        #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+        let late_s = (late / 1000) as f64;
+        worker.metrics.lock_lag.set(late_s);
+        if !worker.config.locks {
+            return Ok(false);
+        }
+        let catalog = worker.deps.catalog.snapshot();
+        let due = writing.due(at, LOCKS_MAX)?;
+        let mut locks = Vec::with_capacity(due.len());
+        let mut stale = false;
+        for id in &due {
+            let Some(mut row) = writing.order_by_id(*id)? else { continue };
+            let booked = match decide(&row.key, &row.facts, &catalog) {
+                Outcome::Booked(booked) if booked.is_due(at).is_some() => booked,
+                Outcome::Booked(_) | Outcome::Unknown | Outcome::Waiting(_) => {
+                    // The catalog is a newer one; the order is booked anew under it.
+                    (row.due, row.dirty, stale) = (None, Dirty::Undecided, true);
+                    writing.put(&mut row)?;
+                    continue;
+                }
+            };
+            if let Some(lock) = lock_of(&row.facts, &booked) {
+                locks.push((row.key, lock));
+            }
+        }
+        if stale {
+            self.commit(writing)?;
+        } else {
+            drop(writing);
+        }
+        if locks.is_empty() {
+            return Ok(stale);
+        }
+        let count = u64::try_from(locks.len()).unwrap_or(u64::MAX);
+        let mut outputs = Outputs::begin(&mut *self.consumer).map_err(Error::Write)?;
+        for (order, lock) in locks {
+            let key = order.to_string();
+            let id = EventId::derived("sillage lock v1", &[key.as_bytes()]);
+            let (times, closing) = ((lock.lock_at, at), Closing::Lock(Box::new(lock)));
+            outputs.closed(id, times, Closed { order, closing }).map_err(Error::Write)?;
+        }
+        outputs.commit(&[]).map_err(Error::Write)?;
+        worker.metrics.locked.increment(count);
+        tracing::info!(orders = count, "orders locked");
+        if count >= u64::from(LOCKS_MAX) {
+            self.closed_at = None;
+        }
+        Ok(true)
+    }
+
+    /// Pays what was asked for; whether there was something.
+    fn pay(&mut self) -> Result<bool, Error> {
+        let Some(asked) = self.worker.deps.desk.take() else { return Ok(false) };
+        let now = self.worker.deps.clock.now();
+        let statements = self.worker.deps.store.begin()?.statements(&asked.payout)?;
+        let mut outputs = Outputs::begin(&mut *self.consumer).map_err(Error::Write)?;
+        let mut count = 0_u64;
+        for statement in statements.iter().filter(|one| one.status == Status::Payable) {
+            for (id, closed) in payments(statement, &asked.payout) {
+                count = count.saturating_add(1);
+                outputs.closed(id, (now, now), closed).map_err(Error::Write)?;
+            }
+        }
+        outputs.commit(&[]).map_err(Error::Write)?;
+        self.worker.metrics.paid.increment(count);
+        let paid = statements.into_iter().map(Statement::now_paid).collect();
+        asked.answer(paid);
+        Ok(true)
+    }
+}
+
+/// The payments of a statement with their event ids: one for each order.
+fn payments<'a>(
+    statement: &'a Statement,
+    payout: &'a Payout,
+) -> impl Iterator<Item = (EventId, Closed)> + 'a {
+    statement.lines.iter().map(|line| {
+        let (order, key) = (line.order.clone(), line.order.to_string());
+        let parts = [statement.id.as_bytes(), key.as_bytes()];
+        let id = EventId::derived("sillage payment v1", &parts);
+        let payment = statement.payment(line, payout.actor.as_deref());
+        (id, Closed { order, closing: Closing::Pay(payment) })
+    })
+}
