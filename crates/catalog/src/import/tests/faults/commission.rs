@@ -689,3 +689,27 @@ fn a_hundred_percent_and_four_decimals_fit() {
         assert!(with_rules(&rules).is_ok(), "{percent}");
     }
 }
+
+#[test]
+fn rules_read_the_same_from_json() {
+    let text = |percent: &str| {
+        format!(
+            r#"{{"program": {{"shop": {{"title": "S", "home": "https://shop.example/",
+            "sites": ["https://shop.example"], "time_zone": "UTC", "currency": "EUR", "terms": [{{"commission": [
+            {{"name": "Gifts", "category": "gift-card", "excluded": true}},
+            {{"percent": {percent}, "cap_per_order": "40", "from": "2026-01-01T00:00:00Z"}}],
+            "margins": {{"default": "35"}}, "auto_approve": false}}]}}}}}}"#
+        )
+    };
+    let read = |percent: &str| CatalogFile::parse(&text(percent), Format::Json);
+    let file = read("\"7.5\"").unwrap();
+    let terms = &file.programs[0].1.terms.versions()[0].value;
+    assert_eq!(terms.commission[1].pays_in_words(), "7.5 %");
+    assert_eq!(terms.commission[1].cap_per_order, Some(event::Micros(40_000_000)));
+    assert!(!terms.auto_approve && terms.margins.default.is_some());
+    assert!(read("7").is_ok());
+    for float in ["7.5", "7e0", "1e400"] {
+        let faults = read(float).unwrap_err();
+        assert_eq!(faults[0].problem, format!("is the number {float}, which is not exact"));
+    }
+}
