@@ -183,10 +183,12 @@ impl TouchEvent<'_> {
         out.extend_from_slice(id.as_bytes());
         out.extend_from_slice(b"\",\"type\":\"");
         out.extend_from_slice(self.event_type.as_str().as_bytes());
+        let mut digits = itoa::Buffer::new();
+        let time = digits.format(time.0).as_bytes();
         out.extend_from_slice(b"\",\"occurred_at\":");
-        json::number(out, time.0);
+        out.extend_from_slice(time);
         out.extend_from_slice(b",\"received_at\":");
-        json::number(out, time.0);
+        out.extend_from_slice(time);
         json::plain(out, ",\"program\":", self.link.program().name().as_str());
         if parameters.test {
             out.extend_from_slice(b",\"test\":true");

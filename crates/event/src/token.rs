@@ -63,6 +63,12 @@ pub struct Claim {
 pub struct ClickId([u8; TOKEN_CHARS]);
 
 impl ClickId {
+    /// The characters as bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
