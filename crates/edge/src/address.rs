@@ -7,24 +7,23 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use event::base64url;
 use event::keys::Secret;
 use foldhash::fast::RandomState;
-use http::HeaderMap;
 use ipnet::IpNet;
 
 use crate::config::{Config, ForwardedHeader};
 use crate::keys::hmac_cut;
-use crate::request::Client;
+use crate::request::{Client, Headers};
 
 /// Most addresses whose hash a core remembers.
 const HASHES_MAX: usize = 4096;
 
 /// The client of a request whose connection comes from `peer`.
-pub(crate) fn client(config: &Config, peer: IpAddr, headers: &HeaderMap) -> Client {
+pub(crate) fn client<'h>(config: &Config, peer: IpAddr, headers: &impl Headers<'h>) -> Client {
     let peer = peer.to_canonical();
     if config.trusted_proxies.is_empty() || !trusted(&config.trusted_proxies, peer) {
         return Client { address: peer, country: None };
     }
     let country = config.country_header.as_deref().and_then(|name| {
-        let code: [u8; 2] = headers.get(name)?.as_bytes().try_into().ok()?;
+        let code: [u8; 2] = headers.all(name).next()?.try_into().ok()?;
         let code = code.map(|b| b.to_ascii_uppercase());
         // XX and T1 are how proxies say "unknown" and "Tor".
         (code.iter().all(u8::is_ascii_uppercase) && code != *b"XX").then_some(code)
@@ -39,14 +38,13 @@ fn trusted(proxies: &[IpNet], address: IpAddr) -> bool {
 
 /// The right-most address of the configured header that is not a trusted proxy. An entry that is no address ends the
 /// search: what stands left of it was written by whoever wrote it.
-fn forwarded(config: &Config, headers: &HeaderMap) -> Option<IpAddr> {
+fn forwarded<'h>(config: &Config, headers: &impl Headers<'h>) -> Option<IpAddr> {
     let name = match config.forwarded_header {
         ForwardedHeader::XForwardedFor => "x-forwarded-for",
         ForwardedHeader::Forwarded => "forwarded",
     };
     let mut last_trusted = None;
-    let values: smallvec::SmallVec<[&str; 2]> =
-        headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default()).collect();
+    let values: smallvec::SmallVec<[&str; 2]> = headers.all(name).map(visible).collect();
     for entry in values.iter().rev().flat_map(|line| line.rsplit(',')) {
         let entry = match config.forwarded_header {
             ForwardedHeader::XForwardedFor => Some(entry.trim()),
@@ -61,6 +59,12 @@ fn forwarded(config: &Config, headers: &HeaderMap) -> Option<IpAddr> {
         last_trusted = Some(address);
     }
     last_trusted
+}
+
+/// A value of visible ASCII; anything else is empty.
+fn visible(value: &[u8]) -> &str {
+    let is_visible = value.iter().all(|b| matches!(b, b'\t' | b' '..=b'~'));
+    std::str::from_utf8(value).ok().filter(|_| is_visible).unwrap_or_default()
 }
 
 /// `for=` of one element of `Forwarded` (RFC 7239).

@@ -1,12 +1,10 @@
 //! `GET|HEAD /c/{link}`: the click redirect. Never waits for anything.
 
-use bytes::BytesMut;
 use catalog::{LinkRef, Unavailable};
 use event::body::EventType;
 use event::token::Claim;
-use event::{ClickId, Code, Consent, Flag, VisitorId, VisitorTag};
+use event::{ClickId, Code, Consent, Flag, Millis, VisitorId, VisitorTag};
 use eventlog::Class;
-use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY};
 use http::{Method, StatusCode};
 
 use crate::consent::{self, Effect, Page, Signals, Verdict};
@@ -17,28 +15,73 @@ use crate::keys::Keys;
 use crate::metrics::{Endpoint, Fallback, Kind};
 use crate::query::{DeepLink, Pair, Query};
 use crate::redirect::{Target, deep_link};
-use crate::request::Head;
+use crate::request::{Client, Head};
 use crate::response::{self, Recorded, Reply};
 use crate::touch::{LinkParameters, TouchEvent};
 use crate::visit::Visit;
 
-static ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
+/// `Referrer-Policy` where no program says another.
+const POLICY: &str = "strict-origin-when-cross-origin";
 
-/// Answers a click.
+/// A request for a link, whoever read its head.
+pub(crate) struct Asked<'r> {
+    /// The raw query, empty if there is none.
+    pub query: &'r str,
+    pub received_at: Millis,
+    pub client: Client,
+    pub visit: Visit<'r>,
+    pub cookies: Cookies<'r>,
+}
+
+/// Answers a click whose head hyper has read.
 pub(crate) fn click(core: &Core, head: &Head, name: &str) -> Reply {
     let Some(catalog) = core.catalog() else { return response::no_catalog() };
-    let query = Query::parse(head.query(), DeepLink::TakesRest);
     let Some(link) = catalog.link(name) else { return unknown(core, head) };
+    let asked = Asked {
+        query: head.query(),
+        received_at: head.received_at,
+        client: head.client,
+        visit: Visit::read(core, &head.headers),
+        cookies: Cookies::read(&head.headers),
+    };
+    let mut lines = Vec::new();
+    let answer = if head.method == Method::HEAD { answer_head } else { answer };
+    response::of_lines(answer(core, link, &asked, &mut lines), &lines)
+}
+
+/// Answers a click: the status, and the head's other lines in `lines`, which is empty.
+pub(crate) fn answer(
+    core: &Core,
+    link: LinkRef<'_>,
+    asked: &Asked<'_>,
+    lines: &mut Vec<u8>,
+) -> StatusCode {
+    let query = Query::parse(asked.query, DeepLink::TakesRest);
     let parameters = LinkParameters::read(&query);
-    let visit = Visit::read(core, &head.headers);
-    let click =
-        Click { core, head, link, query: query.pairs(), parameters: &parameters, visit: &visit };
-    if head.method == Method::HEAD { click.head() } else { click.get() }
+    Click { core, asked, link, query: query.pairs(), parameters: &parameters }.get(lines)
+}
+
+/// The same to HEAD.
+fn answer_head(
+    core: &Core,
+    link: LinkRef<'_>,
+    asked: &Asked<'_>,
+    lines: &mut Vec<u8>,
+) -> StatusCode {
+    let query = Query::parse(asked.query, DeepLink::TakesRest);
+    let parameters = LinkParameters::read(&query);
+    Click { core, asked, link, query: query.pairs(), parameters: &parameters }.head(lines)
 }
 
 fn unknown(core: &Core, head: &Head) -> Reply {
     let mut reply = match &core.shared.config.unknown_link_url {
-        Some(url) => redirect(core, None, |out| out.extend_from_slice(url.as_str().as_bytes())),
+        Some(url) => {
+            let mut lines = Vec::new();
+            let status = redirect(&mut lines, POLICY, |out| {
+                out.extend_from_slice(url.as_str().as_bytes());
+            });
+            response::of_lines(status, &lines)
+        }
         None => response::text(StatusCode::NOT_FOUND, "There is no such link.\n"),
     };
     if head.method == Method::HEAD {
@@ -73,33 +116,30 @@ pub(crate) fn refuse_unknown(
     }
 }
 
-/// A 302. The location is made of encoded parts; should it hold a byte that no header may carry, the answer is 404.
-fn redirect(
-    core: &Core,
-    policy: Option<&'static str>,
-    location: impl FnOnce(&mut BytesMut),
-) -> Reply {
-    let Some(location) = core.header_value(location) else {
-        return response::no_store(StatusCode::NOT_FOUND);
-    };
-    let mut reply = response::empty(StatusCode::FOUND);
-    *reply.headers_mut() = core.spare.take();
-    let headers = reply.headers_mut();
-    headers.insert(LOCATION, location);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let policy = policy.unwrap_or("strict-origin-when-cross-origin");
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static(policy));
-    headers.insert(ROBOTS.clone(), HeaderValue::from_static("noindex, nofollow"));
-    reply
+/// A 302, as lines. The location is made of encoded parts; should it hold a byte that no header may carry, the answer is
+/// 404.
+fn redirect(lines: &mut Vec<u8>, policy: &str, location: impl FnOnce(&mut Vec<u8>)) -> StatusCode {
+    lines.extend_from_slice(b"location: ");
+    let start = lines.len();
+    location(lines);
+    let is_text = |location: &[u8]| location.iter().all(|b| *b >= b' ' && *b != 0x7f);
+    if !lines.get(start..).is_some_and(is_text) {
+        lines.clear();
+        lines.extend_from_slice(b"cache-control: no-store\r\n");
+        return StatusCode::NOT_FOUND;
+    }
+    lines.extend_from_slice(b"\r\ncache-control: no-store\r\nreferrer-policy: ");
+    lines.extend_from_slice(policy.as_bytes());
+    lines.extend_from_slice(b"\r\nx-robots-tag: noindex, nofollow\r\n");
+    StatusCode::FOUND
 }
 
-struct Click<'a> {
+struct Click<'a, 'r> {
     core: &'a Core,
-    head: &'a Head,
+    asked: &'a Asked<'r>,
     link: LinkRef<'a>,
     query: &'a [Pair<'a>],
     parameters: &'a LinkParameters<'a>,
-    visit: &'a Visit<'a>,
 }
 
 /// Who the visitor is, as far as consent lets us know.
@@ -111,53 +151,53 @@ struct Known {
     renew: bool,
 }
 
-impl Click<'_> {
+impl Click<'_, '_> {
     fn target<'t>(&'t self, click_id: Option<&'t ClickId>) -> Target<'t> {
         Target {
             link: self.link,
             click_id,
             parameters: self.parameters,
             query: self.query,
-            country: self.head.client.country(),
-            agent: self.visit.agent,
-            at: self.head.received_at,
+            country: self.asked.client.country(),
+            agent: self.asked.visit.agent,
+            at: self.asked.received_at,
             random: 0,
         }
     }
 
-    fn policy(&self) -> Option<&'static str> {
-        Some(self.link.program().body().referrer_policy.as_str())
+    fn policy(&self) -> &'static str {
+        self.link.program().body().referrer_policy.as_str()
     }
 
     /// The same status and a location without click id; nothing is minted or set.
-    fn head(&self) -> Reply {
+    fn head(&self, lines: &mut Vec<u8>) -> StatusCode {
         let keys = self.core.keys();
         self.core.shared.metrics.accepted(Kind::Head, 1);
         let target = self.target(None);
-        if self.link.unavailable(self.head.received_at).is_some() {
-            return self.fallback();
+        if self.link.unavailable(self.asked.received_at).is_some() {
+            return self.fallback(lines);
         }
-        let deep = deep_link(&keys, self.link, self.parameters, self.head.received_at);
+        let deep = deep_link(&keys, self.link, self.parameters, self.asked.received_at);
         let deep = deep.ok().flatten();
-        redirect(self.core, self.policy(), |out| target.location(deep.as_ref(), out))
+        redirect(lines, self.policy(), |out| target.location(deep.as_ref(), out))
     }
 
     /// The answer of a link that is not available: its fallback as stored, without click id.
-    fn fallback(&self) -> Reply {
+    fn fallback(&self, lines: &mut Vec<u8>) -> StatusCode {
         let fallback = self.link.fallback().as_bytes();
-        redirect(self.core, self.policy(), |out| out.extend_from_slice(fallback))
+        redirect(lines, self.policy(), |out| out.extend_from_slice(fallback))
     }
 
-    fn get(&self) -> Reply {
+    fn get(&self, lines: &mut Vec<u8>) -> StatusCode {
         let (core, link, parameters) = (self.core, self.link, self.parameters);
         let keys = core.keys();
-        let now = self.head.received_at;
-        let cookies = Cookies::read(&self.head.headers);
+        let now = self.asked.received_at;
+        let cookies = &self.asked.cookies;
         let found = cookies.visitor(&keys.cookies, link.program(), now);
-        let verdict = self.consent(&cookies, found);
-        let mut flags = parameters.flags.with(self.visit.flags).with(verdict.flags);
+        let verdict = self.consent(cookies, found);
+        let mut flags = parameters.flags.with(self.asked.visit.flags).with(verdict.flags);
         flags.set_if(found.bad_mac, Flag::CookieBadMac);
-        flags.set_if(core.is_datacenter(self.head.client.address), Flag::Datacenter);
+        flags.set_if(core.is_datacenter(self.asked.client.address), Flag::Datacenter);
 
         let unavailable = link.unavailable(now);
         let deep = match unavailable {
@@ -176,24 +216,28 @@ impl Click<'_> {
         let id = core.mint(now);
         let click_id = self.click_id(&keys, verdict, known, id, unavailable.is_none());
         let target = self.target(click_id.as_ref());
-        let mut reply = match unavailable {
-            Some(_) => self.fallback(),
-            None => redirect(core, self.policy(), |out| target.location(deep.as_ref(), out)),
+        let status = match unavailable {
+            Some(_) => self.fallback(lines),
+            None => redirect(lines, self.policy(), |out| target.location(deep.as_ref(), out)),
         };
         if let Some(click_id) = &click_id
-            && !self.visit.is_stuffing()
+            && !self.asked.visit.is_stuffing()
             && (cookies.is_empty() || cookies.room_for(link.program()))
         {
-            self.set_cookies(&mut reply, &keys, verdict, known, click_id);
+            self.set_cookies(lines, &keys, verdict, known, click_id);
         }
         let choice = parameters.consent.and_then(consent::choice);
         if choice == Some(Consent::Denied) && !cookies.is_empty() && !self.link.is_exempt() {
-            cookie::expire(core, reply.headers_mut(), link.program()); // or an older grant would speak again
+            cookie::expire_lines(lines, link.program()); // or an older grant would speak again
         }
         let deep_link_host = deep.as_ref().and_then(|url| url.host_str());
         let recorded = self.record(id, flags, verdict, known.tag, deep_link_host);
-        response::mark_recorded(reply.headers_mut(), id, recorded);
-        reply
+        lines.extend_from_slice(b"sillage-recorded: ");
+        lines.extend_from_slice(recorded.as_str().as_bytes());
+        lines.extend_from_slice(b"\r\nsillage-event: ");
+        lines.extend_from_slice(&id.text());
+        lines.extend_from_slice(b"\r\n");
+        status
     }
 
     fn consent(&self, cookies: &Cookies<'_>, found: FoundVisitor) -> Verdict {
@@ -207,8 +251,8 @@ impl Click<'_> {
             granted_click: false,
             gdpr: self.parameters.gdpr,
             tc_string: self.parameters.gdpr_consent,
-            gpc: self.visit.gpc,
-            dnt: self.visit.dnt,
+            gpc: self.asked.visit.gpc,
+            dnt: self.asked.visit.dnt,
             page: Page::Partner,
         };
         consent::evaluate(&program.body().consent, &signals)
@@ -220,13 +264,13 @@ impl Click<'_> {
         }
         let program = self.link.program();
         let fresh = || {
-            let may = live && !self.visit.is_stuffing() && !keys.cookies.is_empty();
+            let may = live && !self.asked.visit.is_stuffing() && !keys.cookies.is_empty();
             if may { self.core.random.borrow_mut().bytes().map(VisitorId) } else { None }
         };
         let (id, renew) = match found.cookie {
             Some(cookie) => {
                 let half_ms = cookie::max_age_seconds(program) * 500;
-                let old = self.head.received_at.since(cookie.issued) > half_ms;
+                let old = self.asked.received_at.since(cookie.issued) > half_ms;
                 (Some(cookie.id), old || cookie.consent != verdict.state)
             }
             None => (fresh(), true),
@@ -248,41 +292,40 @@ impl Click<'_> {
         let claim = Claim {
             consent: verdict.state,
             test: self.parameters.test,
-            prefetch: self.visit.ahead,
+            prefetch: self.asked.visit.ahead,
             program: self.link.program().id(),
             partner: self.link.partner().map(|partner| partner.id()),
             link: self.link.id(),
             id,
             visitor: known.tag,
         };
-        keys.clicks.mint(&claim, self.head.received_at).ok()
+        keys.clicks.mint(&claim, self.asked.received_at).ok()
     }
 
     fn set_cookies(
         &self,
-        reply: &mut Reply,
+        lines: &mut Vec<u8>,
         keys: &Keys,
         verdict: Verdict,
         known: Known,
         click_id: &ClickId,
     ) {
         let program = self.link.program();
-        let headers = reply.headers_mut();
         match verdict.effect {
             Effect::All => {
                 if let Some(id) = known.id.filter(|_| known.renew) {
-                    let issued = self.head.received_at;
+                    let issued = self.asked.received_at;
                     let cookie = VisitorCookie { id, issued, consent: verdict.state };
                     if let Some(value) = keys.cookies.write(&cookie, issued) {
-                        cookie::set(self.core, headers, program, cookie::Name::Visitor, &value);
+                        cookie::set_line(lines, program, cookie::Name::Visitor, &value);
                     }
                 }
-                let text = click_id.as_str().as_bytes();
-                cookie::set(self.core, headers, program, cookie::Name::Click, text);
+                let text = click_id.as_bytes();
+                cookie::set_line(lines, program, cookie::Name::Click, text);
             }
             Effect::ExemptOnly => {
-                let text = click_id.as_str().as_bytes();
-                cookie::set(self.core, headers, program, cookie::Name::ExemptClick, text);
+                let text = click_id.as_bytes();
+                cookie::set_line(lines, program, cookie::Name::ExemptClick, text);
             }
             Effect::ClickIdOnly | Effect::CountOnly => {}
         }
@@ -302,7 +345,7 @@ impl Click<'_> {
         let (day, address_hash) = if count_only {
             (None, None)
         } else {
-            self.visit.seal(core, self.head, id, &mut block)
+            self.asked.visit.seal(core, self.asked.client.address, id, &mut block)
         };
         let event = TouchEvent {
             id,
@@ -314,9 +357,9 @@ impl Click<'_> {
             count_only,
             parameters: self.parameters,
             deep_link_host,
-            country: self.head.client.country(),
-            agent: self.visit.agent,
-            referrer: self.visit.referrer.as_deref(),
+            country: self.asked.client.country(),
+            agent: self.asked.visit.agent,
+            referrer: self.asked.visit.referrer.as_deref(),
             address_hash,
             private: day.zip(Some(&*block)),
         };

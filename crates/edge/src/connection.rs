@@ -12,11 +12,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
+use crate::core::Core;
+use crate::express;
 use crate::frames::Frames;
 use crate::metrics::{Cut, Rule};
 
 /// Bytes that one read takes at most.
 pub(crate) const READ_BYTES: usize = 16 * 1024;
+/// Bytes of answers to plain clicks of one read from which on hyper answers the rest, as fast as the peer takes it.
+const ANSWERS_BYTES_MAX: usize = 16 * 1024;
+/// Reads of one connection before it is another's turn.
+const TURNS_MAX: usize = 16;
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +35,17 @@ pub(crate) enum Phase {
     Answer,
 }
 
+/// How much of hyper's last answer has gone out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    /// Nothing is known to have.
+    Nothing,
+    /// Some bytes of it have.
+    Some,
+    /// All of it has, or there was none.
+    All,
+}
+
 /// What others know of a connection.
 pub(crate) struct Connection {
     pub peer: IpAddr,
@@ -37,7 +54,8 @@ pub(crate) struct Connection {
     pub since: Cell<u32>,
     /// Tick since which a write waits for the peer; 0 if none does.
     pub stuck: Cell<u32>,
-    /// Requests that reached the handlers.
+    answer: Cell<Sent>,
+    /// Requests that hyper gave to the handlers.
     pub served: Cell<u64>,
     /// The head that was refused, by its number, and why.
     pub refused: Cell<Option<(u64, Rule)>>,
@@ -53,6 +71,7 @@ impl Connection {
             phase: Cell::new(Phase::Head),
             since: Cell::new(tick),
             stuck: Cell::new(0),
+            answer: Cell::new(Sent::All),
             served: Cell::new(0),
             refused: Cell::new(None),
             waker: RefCell::default(),
@@ -64,6 +83,16 @@ impl Connection {
     pub(crate) fn enter(&self, phase: Phase, tick: u32) {
         self.phase.set(phase);
         self.since.set(tick);
+        if phase == Phase::Answer {
+            self.answer.set(Sent::Nothing);
+        }
+    }
+
+    /// Whether hyper has answered all of the `heads` that it was given, to the last byte.
+    fn is_settled(&self, heads: u64) -> bool {
+        self.served.get() == heads
+            && self.phase.get() != Phase::Answer
+            && self.answer.get() == Sent::All
     }
 
     /// Why it must end at `tick`, if it must. Limits are in ticks: header, idle, write.
@@ -82,14 +111,17 @@ impl Connection {
     }
 }
 
-/// The bytes of a connection, as hyper reads and writes them.
+/// The bytes of a connection, as hyper reads and writes them. A plain click is answered on the way and hyper does not see
+/// it.
 pub(crate) struct Wire {
     stream: TcpStream,
     frames: Frames,
     /// Bytes that passed and did not fit into hyper's buffer.
     waiting: Vec<u8>,
+    /// Answers to plain clicks that the peer did not take yet. They go before all that hyper writes.
+    unsent: Vec<u8>,
     connection: Rc<Connection>,
-    tick: Rc<Cell<u32>>,
+    core: Rc<Core>,
     scratch: Rc<RefCell<Box<[u8]>>>,
 }
 
@@ -98,21 +130,105 @@ impl Wire {
     pub(crate) fn new(
         stream: TcpStream,
         connection: Rc<Connection>,
-        tick: Rc<Cell<u32>>,
+        core: Rc<Core>,
         scratch: Rc<RefCell<Box<[u8]>>>,
     ) -> Self {
         let frames = Frames::default();
-        Self { stream, frames, waiting: Vec::new(), connection, tick, scratch }
+        Self { stream, frames, waiting: Vec::new(), unsent: Vec::new(), connection, core, scratch }
     }
 
-    fn wrote(&self, poll: &Poll<io::Result<usize>>) {
+    fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.stream).poll_write(cx, bytes);
         if poll.is_pending() {
             if self.connection.stuck.get() == 0 {
-                self.connection.stuck.set(self.tick.get());
+                self.connection.stuck.set(self.core.tick.get());
             }
         } else if self.connection.stuck.get() != 0 {
             self.connection.stuck.set(0);
         }
+        poll
+    }
+
+    /// Writes answers to plain clicks; what the peer does not take waits.
+    fn answer(&mut self, cx: &mut Context<'_>, mut answers: &[u8]) -> io::Result<()> {
+        self.connection.enter(Phase::Idle, self.core.tick.get());
+        while self.unsent.is_empty() && !answers.is_empty() {
+            match self.write(cx, answers) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(n)) => answers = answers.get(n..).unwrap_or_default(),
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => break,
+            }
+        }
+        self.unsent.extend_from_slice(answers);
+        Ok(())
+    }
+
+    /// Writes the answers that wait.
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unsent.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let answers = std::mem::take(&mut self.unsent);
+        self.answer(cx, &answers)?;
+        if self.unsent.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    /// Reads once. Whether hyper has something to read, or the end of the connection.
+    fn poll_input(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBufCursor<'_>,
+    ) -> Poll<io::Result<bool>> {
+        let core = Rc::clone(&self.core);
+        let scratch = Rc::clone(&self.scratch);
+        let mut scratch = scratch.borrow_mut();
+        let limit = buffer.remaining().min(scratch.len());
+        let mut input = ReadBuf::new(scratch.get_mut(..limit).unwrap_or_default());
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut input))?;
+        if input.filled().is_empty() {
+            return Poll::Ready(Ok(true));
+        }
+        let mut answers = core.answers.borrow_mut();
+        answers.clear();
+        let settled = self.connection.is_settled(self.frames.heads());
+        let passed = Cell::new(false);
+        let (connection, waiting) = (&self.connection, &mut self.waiting);
+        let outcome = self.frames.feed(
+            input.filled(),
+            &mut |lines| {
+                // Answers keep the order of their requests: behind one that hyper has, hyper answers.
+                settled
+                    && !passed.get()
+                    && answers.len() < ANSWERS_BYTES_MAX
+                    && express::answer(&core, connection.peer, lines, &mut answers)
+            },
+            &mut |bytes| {
+                passed.set(true);
+                if waiting.is_empty() && bytes.len() <= buffer.remaining() {
+                    buffer.put_slice(bytes);
+                } else {
+                    waiting.extend_from_slice(bytes);
+                }
+            },
+        );
+        if !answers.is_empty() {
+            self.answer(cx, &answers)?;
+        }
+        if outcome.is_err() {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        if let Some(refused) = self.frames.refused() {
+            self.connection.refused.set(Some(refused));
+        }
+        if passed.get() && self.waiting.is_empty() {
+            return Poll::Ready(Ok(true));
+        }
+        // What waits goes on in the next turn: an empty read would mean the end of the connection.
+        if self.frames.in_head() && self.connection.phase.get() == Phase::Idle {
+            self.connection.enter(Phase::Head, self.core.tick.get());
+        }
+        Poll::Ready(Ok(false))
     }
 }
 
@@ -123,7 +239,8 @@ impl Read for Wire {
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        loop {
+        for _ in 0..TURNS_MAX {
+            ready!(this.poll_unsent(cx))?;
             if !this.waiting.is_empty() {
                 let n = this.waiting.len().min(buffer.remaining());
                 buffer.put_slice(this.waiting.get(..n).unwrap_or_default());
@@ -137,37 +254,12 @@ impl Read for Wire {
                 // Nothing after a refused head is read: the answer closes the connection.
                 return Poll::Pending;
             }
-            let mut scratch = this.scratch.borrow_mut();
-            let limit = buffer.remaining().min(scratch.len());
-            let mut input = ReadBuf::new(scratch.get_mut(..limit).unwrap_or_default());
-            ready!(Pin::new(&mut this.stream).poll_read(cx, &mut input))?;
-            if input.filled().is_empty() {
+            if ready!(this.poll_input(cx, &mut buffer))? {
                 return Poll::Ready(Ok(()));
-            }
-            let (frames, waiting) = (&mut this.frames, &mut this.waiting);
-            let mut passed = false;
-            let outcome = frames.feed(input.filled(), &mut |bytes| {
-                passed = true;
-                if waiting.is_empty() && bytes.len() <= buffer.remaining() {
-                    buffer.put_slice(bytes);
-                } else {
-                    waiting.extend_from_slice(bytes);
-                }
-            });
-            if outcome.is_err() {
-                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
-            }
-            if let Some(refused) = frames.refused() {
-                this.connection.refused.set(Some(refused));
-            }
-            if passed && waiting.is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            // What waits goes on in the next turn: an empty read would mean the end of the connection.
-            if frames.in_head() && this.connection.phase.get() == Phase::Idle {
-                this.connection.enter(Phase::Head, this.tick.get());
             }
         }
+        cx.waker().wake_by_ref(); // others first
+        Poll::Pending
     }
 }
 
@@ -178,18 +270,30 @@ impl Write for Wire {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let poll = Pin::new(&mut this.stream).poll_write(cx, bytes);
-        this.wrote(&poll);
-        poll
+        ready!(this.poll_unsent(cx))?;
+        if this.connection.phase.get() != Phase::Answer {
+            this.connection.answer.set(Sent::Some);
+        }
+        this.write(cx, bytes)
     }
 
     // Not vectored: an answer is one short head and a shorter body, which hyper then puts into one buffer.
 
+    /// hyper calls this when it has written all that it has.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        ready!(this.poll_unsent(cx))?;
+        if this.connection.answer.get() == Sent::Some
+            && this.connection.phase.get() != Phase::Answer
+        {
+            this.connection.answer.set(Sent::All);
+        }
+        Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        ready!(this.poll_unsent(cx))?;
+        Pin::new(&mut this.stream).poll_shutdown(cx)
     }
 }

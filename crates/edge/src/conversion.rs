@@ -141,7 +141,7 @@ async fn answer(core: &Core, head: &Head, body: &Bytes, way: Way<'_>) -> Reply {
         && let Some(catalog) = core.catalog()
         && let Some(program) = catalog.program(accepted.program.as_str())
     {
-        crate::cookie::expire(core, reply.headers_mut(), program);
+        crate::cookie::expire(reply.headers_mut(), program);
     }
     reply
 }

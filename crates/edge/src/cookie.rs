@@ -1,17 +1,15 @@
 //! Our three cookies: visitor, last click of a program, click of an exempt journey. Read tolerantly, set rarely.
 
 use blake3::derive_key;
-use bytes::BytesMut;
+use bytes::Bytes;
 use catalog::ProgramRef;
 use catalog::program::ThirdParty;
 use event::base64url;
 use event::keys::{KeyId, KeySet};
 use event::{Consent, Millis, VisitorId};
-use http::header::{COOKIE, HeaderMap, SET_COOKIE};
+use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use smallvec::SmallVec;
 use subtle::ConstantTimeEq;
-
-use crate::core::Core;
 
 /// Most programs whose cookies one browser keeps; a ninth gets none.
 pub(crate) const PROGRAMS_MAX: usize = 8;
@@ -82,10 +80,9 @@ impl CookieKeys {
             Consent::Exempt => 2,
             Consent::Denied => 3,
         };
-        let parts = cookie.id.0.iter().chain(&seconds).chain(std::iter::once(&consent));
-        for (place, byte) in payload.iter_mut().zip(parts) {
-            *place = *byte;
-        }
+        let [id @ .., s0, s1, s2, s3, last] = &mut payload;
+        *id = cookie.id.0;
+        ([*s0, *s1, *s2, *s3], *last) = (seconds, consent);
         let mut value = CookieText::new();
         value.extend_from_slice(b"v1.");
         value.extend_from_slice(itoa::Buffer::new().format(key.0).as_bytes());
@@ -134,34 +131,38 @@ pub(crate) struct Cookies<'a>(SmallVec<[(&'a str, &'a str); 4]>);
 impl<'a> Cookies<'a> {
     /// The cookies of ours among all `Cookie` headers.
     pub(crate) fn read(headers: &'a HeaderMap) -> Self {
-        let mut found = SmallVec::new();
+        let mut found = Self::default();
         for header in headers.get_all(COOKIE) {
-            let mut rest = header.as_bytes();
-            while !rest.is_empty() {
-                let (pair, tail) = match memchr::memchr(b';', rest) {
-                    Some(at) => rest.split_at(at),
-                    None => (rest, &[][..]),
-                };
-                rest = tail.get(1..).unwrap_or_default();
-                let pair = pair.trim_ascii_start();
-                // Names are case-sensitive, but browsers check the prefix without case.
-                if !pair.starts_with(b"__") {
-                    continue;
-                }
-                let Some((name, value)) =
-                    std::str::from_utf8(pair).ok().and_then(|pair| pair.split_once('='))
-                else {
-                    continue;
-                };
-                let value = value.trim();
-                let value =
-                    value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(value);
-                if ours(name).is_some() && found.len() < PROGRAMS_MAX * 8 {
-                    found.push((name, value));
-                }
+            found.add(header.as_bytes());
+        }
+        found
+    }
+
+    /// Adds those of one more `Cookie` header.
+    pub(crate) fn add(&mut self, header: &'a [u8]) {
+        let mut rest = header;
+        while !rest.is_empty() {
+            let (pair, tail) = match memchr::memchr(b';', rest) {
+                Some(at) => rest.split_at(at),
+                None => (rest, &[][..]),
+            };
+            rest = tail.get(1..).unwrap_or_default();
+            let pair = pair.trim_ascii_start();
+            // Names are case-sensitive, but browsers check the prefix without case.
+            if !pair.starts_with(b"__") {
+                continue;
+            }
+            let Some((name, value)) =
+                std::str::from_utf8(pair).ok().and_then(|pair| pair.split_once('='))
+            else {
+                continue;
+            };
+            let value = value.trim();
+            let value = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(value);
+            if ours(name).is_some() && self.0.len() < PROGRAMS_MAX * 8 {
+                self.0.push((name, value));
             }
         }
-        Self(found)
     }
 
     fn values<'s>(
@@ -269,19 +270,22 @@ pub(crate) fn max_age_seconds(program: ProgramRef<'_>) -> i64 {
 }
 
 /// Adds a `Set-Cookie`. An empty value expires the cookie.
-pub(crate) fn set(
-    core: &Core,
-    headers: &mut HeaderMap,
-    program: ProgramRef<'_>,
-    name: Name,
-    value: &[u8],
-) {
-    if let Some(line) = core.header_value(|line| write(line, program, name, value)) {
+pub(crate) fn set(headers: &mut HeaderMap, program: ProgramRef<'_>, name: Name, value: &[u8]) {
+    let mut line = Vec::new();
+    write(&mut line, program, name, value);
+    if let Ok(line) = HeaderValue::from_maybe_shared(Bytes::from(line)) {
         headers.append(SET_COOKIE, line);
     }
 }
 
-fn write(line: &mut BytesMut, program: ProgramRef<'_>, name: Name, value: &[u8]) {
+/// Appends the same as a line of a head.
+pub(crate) fn set_line(lines: &mut Vec<u8>, program: ProgramRef<'_>, name: Name, value: &[u8]) {
+    lines.extend_from_slice(b"set-cookie: ");
+    write(lines, program, name, value);
+    lines.extend_from_slice(b"\r\n");
+}
+
+fn write(line: &mut Vec<u8>, program: ProgramRef<'_>, name: Name, value: &[u8]) {
     let settings = &program.body().cookie;
     line.extend_from_slice(prefix(program).as_bytes());
     match name {
@@ -310,11 +314,20 @@ fn write(line: &mut BytesMut, program: ProgramRef<'_>, name: Name, value: &[u8])
 
 /// Expires what rests on consent: the answer to a withdrawal. The cookie of an exempt journey does not rest on it and
 /// stays, since no refusal changes such a journey.
-pub(crate) fn expire(core: &Core, headers: &mut HeaderMap, program: ProgramRef<'_>) {
-    for name in [Name::Visitor, Name::Click] {
-        set(core, headers, program, name, b"");
+pub(crate) fn expire(headers: &mut HeaderMap, program: ProgramRef<'_>) {
+    for name in RESTING_ON_CONSENT {
+        set(headers, program, name, b"");
     }
 }
+
+/// The same as lines of a head.
+pub(crate) fn expire_lines(lines: &mut Vec<u8>, program: ProgramRef<'_>) {
+    for name in RESTING_ON_CONSENT {
+        set_line(lines, program, name, b"");
+    }
+}
+
+const RESTING_ON_CONSENT: [Name; 2] = [Name::Visitor, Name::Click];
 
 #[cfg(test)]
 mod tests;

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use catalog::Snapshot;
 use event::body::{EventType, LossReason, Rejected};
 use event::topic::KeyHash;
 use event::{Body, Clock, Code, Envelope, EventId, LaneId, Millis, ProgramName, Topic};
 use eventlog::{Class, Header, Record};
-use http::header::{HeaderMap, HeaderValue};
 
 use crate::config::Config;
 use crate::days::{Today, day_of};
@@ -22,16 +21,12 @@ use crate::keys::Keys;
 use crate::lane::{CoreLane, Holes};
 use crate::metrics::{CoreCounts, Endpoint, Kind, Metrics};
 use crate::random::Random;
-use crate::response::Recorded;
+use crate::response::{self, DateText, Recorded};
 
 /// Rejected events per second and node; above it refusals are counted only.
 pub(crate) const REJECTED_PER_SECOND_MAX: u64 = 1000;
 /// Bytes of a refused request that are kept in its event.
 const SENT_BYTES_MAX: usize = 4096;
-/// Room for one value of a header; longer ones find room of their own.
-const VALUE_BYTES: usize = 512;
-/// Bytes that are allocated at once for the values of headers.
-const VALUES_BYTES: usize = 8192;
 /// Bytes of the message of a refusal.
 const MESSAGE_BYTES_MAX: usize = 512;
 
@@ -99,10 +94,12 @@ pub(crate) struct Core {
     today: RefCell<Option<Rc<Today>>>,
     /// Where a private block is written and sealed.
     pub block: RefCell<Vec<u8>>,
-    /// The headers of a request that is answered, empty again: those of the next answer.
-    pub spare: RefCell<HeaderMap>,
-    /// Where the values of headers are written, many answers to one allocation.
-    values: RefCell<BytesMut>,
+    /// Where the head of an answer to a click is written.
+    pub lines: RefCell<Vec<u8>>,
+    /// Where the answers to the clicks of one read gather.
+    pub answers: RefCell<Vec<u8>>,
+    /// The text of the present second.
+    date: Cell<(i64, DateText)>,
     /// Ticks of the housekeeping, the coarse clock of deadlines. Never 0.
     pub tick: Rc<Cell<u32>>,
     pub tags: RefCell<crate::tag::Tags>,
@@ -142,8 +139,9 @@ impl Core {
             addresses: RefCell::default(),
             today: RefCell::default(),
             block: RefCell::default(),
-            spare: RefCell::default(),
-            values: RefCell::default(),
+            lines: RefCell::default(),
+            answers: RefCell::default(),
+            date: Cell::new((i64::MIN, [b' '; 29])),
             tick: Rc::new(Cell::new(1)),
             tags: RefCell::default(),
         }
@@ -179,14 +177,16 @@ impl Core {
         }
     }
 
-    /// A header's value, written by `write`; [`None`] if it holds a byte that no header may carry.
-    pub(crate) fn header_value(&self, write: impl FnOnce(&mut BytesMut)) -> Option<HeaderValue> {
-        let mut values = self.values.borrow_mut();
-        if values.capacity() < VALUE_BYTES {
-            values.reserve(VALUES_BYTES);
+    /// The value of `Date` in an answer given at `now`, written once a second.
+    pub(crate) fn date(&self, now: Millis) -> DateText {
+        let second = now.0.div_euclid(1000);
+        let (of, text) = self.date.get();
+        if of == second {
+            return text;
         }
-        write(&mut values);
-        HeaderValue::from_maybe_shared(values.split().freeze()).ok()
+        let text = response::date(second);
+        self.date.set((second, text));
+        text
     }
 
     /// Whether an address is on the operator's list of data centers.

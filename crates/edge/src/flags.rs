@@ -7,6 +7,9 @@ use event::Flag;
 pub(crate) struct Flags(u32);
 
 impl Flags {
+    /// None.
+    pub(crate) const NONE: Self = Self(0);
+
     /// Adds a flag.
     pub(crate) const fn set(&mut self, flag: Flag) {
         self.0 |= 1 << flag as u32;

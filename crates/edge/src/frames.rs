@@ -2,7 +2,10 @@
 //!
 //! hyper takes some requests that a proxy in front may read in another way: each is a way to smuggle a request past the
 //! proxy. A head goes on to hyper only whole and only if both can read it in one way alone. Instead of a head that is
-//! refused, hyper gets [`STAND_IN`], whose answer is the refusal; what follows it on the connection is dropped.
+//! refused, hyper gets [`STAND_IN`], whose answer is the refusal; what follows it on the connection is dropped. A head
+//! without body may be answered here ([`crate::express`]); then hyper never sees it.
+
+use smallvec::SmallVec;
 
 use crate::metrics::Rule;
 
@@ -14,6 +17,8 @@ pub(crate) const HEADER_FIELDS_MAX: usize = 64;
 pub(crate) const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// Longest request line: target, method and version.
 const REQUEST_LINE_BYTES_MAX: usize = TARGET_BYTES_MAX + 64;
+/// Header fields for which a head's lines need no allocation: a browser behind a proxy sends fewer.
+const FIELDS_USUAL: usize = 24;
 /// Most digits of a chunk size: 2⁶⁰ bytes are more than any limit.
 const CHUNK_DIGITS_MAX: u8 = 15;
 /// Most bytes of a chunk's extension and of all trailers.
@@ -52,6 +57,17 @@ enum State {
     Refused,
 }
 
+/// A head in its lines.
+#[derive(Debug, Default)]
+pub(crate) struct Lines<'t> {
+    /// All of it, with its empty line.
+    pub text: &'t [u8],
+    /// The request line.
+    pub request: &'t [u8],
+    /// Name and trimmed value of each field, in order.
+    pub fields: SmallVec<[(&'t [u8], &'t [u8]); FIELDS_USUAL]>,
+}
+
 /// The chunks of a body are not HTTP: the connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Broken;
@@ -82,21 +98,28 @@ impl Frames {
         self.refused
     }
 
+    /// Heads given to hyper.
+    pub(crate) const fn heads(&self) -> u64 {
+        self.heads
+    }
+
     /// Whether a part of a head was read.
     pub(crate) fn in_head(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// Reads `input` and gives to `pass` what hyper may see, in order.
+    /// Reads `input` and gives to `pass` what hyper may see, in order. Of heads without body it sees those that `answer`
+    /// does not take.
     pub(crate) fn feed(
         &mut self,
         mut input: &[u8],
+        answer: &mut impl FnMut(&Lines<'_>) -> bool,
         pass: &mut impl FnMut(&[u8]),
     ) -> Result<(), Broken> {
         while !input.is_empty() {
             match self.state {
                 State::Refused => return Ok(()),
-                State::Head => input = self.head(input, pass),
+                State::Head => input = self.head(input, answer, pass),
                 State::Body(left) => {
                     let n = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
                     let (part, rest) = input.split_at(n);
@@ -118,46 +141,63 @@ impl Frames {
         Ok(())
     }
 
-    fn head<'i>(&mut self, input: &'i [u8], pass: &mut impl FnMut(&[u8])) -> &'i [u8] {
-        let mut input = input;
+    fn head<'i>(
+        &mut self,
+        mut input: &'i [u8],
+        answer: &mut impl FnMut(&Lines<'_>) -> bool,
+        pass: &mut impl FnMut(&[u8]),
+    ) -> &'i [u8] {
         if self.held.is_empty() {
             // Empty lines before a request are skipped (RFC 9112, 2.2).
             while let [b'\r' | b'\n', rest @ ..] = input {
                 input = rest;
             }
-            match read_head(input) {
+            let mut lines = Lines::default();
+            match read_head(input, &mut lines) {
                 Head::Whole { bytes, framing } => {
-                    let (head, rest) = input.split_at(bytes);
-                    pass(head);
-                    self.heads += 1;
-                    self.state = framing;
-                    return rest;
+                    self.pass_head(&lines, framing, answer, pass);
+                    return input.get(bytes..).unwrap_or_default();
                 }
                 Head::Refused(rule) => self.refuse(rule, pass),
                 Head::Partial => self.held.extend_from_slice(input),
             }
             return &[];
         }
-        let before = self.held.len();
-        self.held.extend_from_slice(input);
+        let mut held = std::mem::take(&mut self.held);
+        let before = held.len();
+        held.extend_from_slice(input);
         // A head without its end is looked at again only when a line ends.
-        if memchr::memchr(b'\n', input).is_none() && self.held.len() <= REQUEST_LINE_BYTES_MAX {
+        if memchr::memchr(b'\n', input).is_none() && held.len() <= REQUEST_LINE_BYTES_MAX {
+            self.held = held;
             return &[];
         }
-        match read_head(&self.held) {
+        let mut lines = Lines::default();
+        match read_head(&held, &mut lines) {
             Head::Whole { bytes, framing } => {
-                pass(self.held.get(..bytes).unwrap_or_default());
-                self.held = Vec::new();
-                self.heads += 1;
-                self.state = framing;
-                input.get(bytes.saturating_sub(before)..).unwrap_or_default()
+                self.pass_head(&lines, framing, answer, pass);
+                return input.get(bytes.saturating_sub(before)..).unwrap_or_default();
             }
-            Head::Refused(rule) => {
-                self.refuse(rule, pass);
-                &[]
+            Head::Refused(rule) => self.refuse(rule, pass),
+            Head::Partial => {
+                drop(lines);
+                self.held = held;
             }
-            Head::Partial => &[],
         }
+        &[]
+    }
+
+    fn pass_head(
+        &mut self,
+        lines: &Lines<'_>,
+        framing: State,
+        answer: &mut impl FnMut(&Lines<'_>) -> bool,
+        pass: &mut impl FnMut(&[u8]),
+    ) {
+        if framing != State::Head || !answer(lines) {
+            pass(lines.text);
+            self.heads += 1;
+        }
+        self.state = framing;
     }
 
     fn refuse(&mut self, rule: Rule, pass: &mut impl FnMut(&[u8])) {
@@ -250,8 +290,8 @@ struct Fields {
     chunked: bool,
 }
 
-/// Looks for the end of the head at the start of `text` and at everything that decides about its body.
-fn read_head(text: &[u8]) -> Head {
+/// Looks for the end of the head at the start of `text` and at everything that decides about its body. Finds its lines.
+fn read_head<'t>(text: &'t [u8], lines: &mut Lines<'t>) -> Head {
     let mut at = 0;
     let mut fields_from = 0;
     let mut fields = Fields::default();
@@ -278,6 +318,7 @@ fn read_head(text: &[u8]) -> Head {
             if !version || memchr::memchr2(b'\r', 0, line).is_some() {
                 return Head::Refused(Rule::Malformed);
             }
+            lines.request = line;
             fields_from = at;
             continue;
         }
@@ -293,6 +334,7 @@ fn read_head(text: &[u8]) -> Head {
                 (None | Some(0), false) => State::Head,
                 (Some(length), false) => State::Body(length),
             };
+            lines.text = text.get(..at).unwrap_or_default();
             return Head::Whole { bytes: at, framing };
         }
         fields.count += 1;
@@ -302,30 +344,34 @@ fn read_head(text: &[u8]) -> Head {
         if at - fields_from > HEADER_BYTES_MAX {
             return Head::Refused(Rule::HeaderBytes);
         }
-        if let Err(rule) = fields.read(line) {
-            return Head::Refused(rule);
+        match fields.read(line) {
+            Ok(field) => lines.fields.push(field),
+            Err(rule) => return Head::Refused(rule),
         }
     }
 }
 
 impl Fields {
-    /// Reads one header line. Only the two that decide about the body matter, and what could be taken for them.
-    fn read(&mut self, line: &[u8]) -> Result<(), Rule> {
+    /// Reads one header line: name and trimmed value. Only the two that decide about the body matter, and what could be
+    /// taken for them.
+    fn read<'t>(&mut self, line: &'t [u8]) -> Result<(&'t [u8], &'t [u8]), Rule> {
         let colon = memchr::memchr(b':', line).ok_or(Rule::Malformed)?;
         let (name, value) = line.split_at(colon);
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
         if let Some(b' ' | b'\t') = name.last() {
             return Err(Rule::Malformed);
         }
         match name.first() {
             Some(b'T' | b't' | b'C' | b'c') => {}
-            Some(b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-') => return Ok(()),
+            Some(b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-') => {
+                return Ok((name, value));
+            }
             // A folded line, an empty name, or a control byte that only some readers skip.
             _ => return Err(Rule::Malformed),
         }
         if name.iter().any(|b| b.is_ascii_control() || *b == b' ' || *b >= 0x80) {
             return Err(Rule::Malformed);
         }
-        let value = value.get(1..).unwrap_or_default().trim_ascii();
         if name.eq_ignore_ascii_case(b"transfer-encoding") {
             if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
                 return Err(Rule::TransferEncoding);
@@ -345,7 +391,7 @@ impl Fields {
         {
             return Err(Rule::Malformed);
         }
-        Ok(())
+        Ok((name, value))
     }
 }
 

@@ -191,6 +191,11 @@ pub(crate) fn name_of(host: &[u8]) -> Option<&str> {
     (!name.is_empty() && name.bytes().all(good) && is_port).then_some(name)
 }
 
+/// Whether [`check`] lets a GET of a link pass that came by HTTP/1.1 in origin form with this one `Host`.
+pub(crate) fn lets_click_pass(config: &Config, target: &[u8], host: &[u8]) -> bool {
+    target.len() <= TARGET_BYTES_MAX && name_of(host).is_some_and(|name| ours(config, name))
+}
+
 fn ours(config: &Config, name: &str) -> bool {
     config.hosts.is_empty() || config.hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
 }

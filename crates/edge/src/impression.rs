@@ -72,7 +72,7 @@ pub(crate) fn impression(core: &Core, head: &Head, name: &str) -> Reply {
                 keys.cookies.write(&VisitorCookie { id, issued: now, consent: verdict.state }, now)
             });
             if let Some(value) = value {
-                cookie::set(core, reply.headers_mut(), program, cookie::Name::Visitor, &value);
+                cookie::set(reply.headers_mut(), program, cookie::Name::Visitor, &value);
             }
             id
         }
@@ -81,8 +81,11 @@ pub(crate) fn impression(core: &Core, head: &Head, name: &str) -> Reply {
     let id = core.mint(now);
     let count_only = verdict.effect == Effect::CountOnly;
     let mut block = core.block.borrow_mut();
-    let (day, address_hash) =
-        if count_only { (None, None) } else { visit.seal(core, head, id, &mut block) };
+    let (day, address_hash) = if count_only {
+        (None, None)
+    } else {
+        visit.seal(core, head.client.address, id, &mut block)
+    };
     let event = TouchEvent {
         id,
         event_type: EventType::Impression,

@@ -365,7 +365,7 @@ impl Reported<'_> {
             response::mark_recorded(headers, id, recorded);
         }
         if self.withdrawn || self.verdict.state == Consent::Denied {
-            cookie::expire(self.core, headers, self.program);
+            cookie::expire(headers, self.program);
             return reply;
         }
         if let (Some(id), Some(click), true) = (id, &click, cookies.room_for(self.program)) {
@@ -376,14 +376,14 @@ impl Reported<'_> {
             if !same {
                 let cookie = VisitorCookie { id, issued: now, consent: self.verdict.state };
                 if let Some(value) = self.keys.cookies.write(&cookie, now) {
-                    cookie::set(self.core, headers, self.program, cookie::Name::Visitor, &value);
+                    cookie::set(headers, self.program, cookie::Name::Visitor, &value);
                 }
             }
             if let Some(text) = &self.report.click_id
                 && !self.is_newer_or_same(cookies, click.id, text)
             {
                 let text = text.as_bytes();
-                cookie::set(self.core, headers, self.program, cookie::Name::Click, text);
+                cookie::set(headers, self.program, cookie::Name::Click, text);
             }
         }
         reply

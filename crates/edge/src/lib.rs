@@ -26,6 +26,7 @@ mod days;
 mod doubt;
 mod error;
 mod evidence;
+mod express;
 mod flags;
 mod frames;
 mod gate;

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use bytes::{BufMut, BytesMut};
 use catalog::destination::{Macro, Piece, pieces};
 use catalog::{LinkRef, ProgramRef};
 use event::base64url;
@@ -116,16 +115,18 @@ fn signed(
 }
 
 impl Target<'_> {
-    /// Writes the `Location` of a click that leads to the link's destination or to `deep_link` into the empty `out`.
-    pub(crate) fn location(&self, deep_link: Option<&Url>, out: &mut BytesMut) {
+    /// Appends the `Location` of a click that leads to the link's destination or to `deep_link` to `out`, in which no `?`
+    /// stands yet.
+    pub(crate) fn location(&self, deep_link: Option<&Url>, out: &mut Vec<u8>) {
+        let start = out.len();
         self.build(deep_link, true, out);
-        if out.len() > LOCATION_BYTES_MAX {
-            out.clear();
+        if out.len() - start > LOCATION_BYTES_MAX {
+            out.truncate(start);
             self.build(deep_link, false, out);
         }
     }
 
-    fn build(&self, deep_link: Option<&Url>, listed: bool, out: &mut BytesMut) {
+    fn build(&self, deep_link: Option<&Url>, listed: bool, out: &mut Vec<u8>) {
         let program = self.link.program();
         let fragment = match deep_link {
             Some(url) => self.without_reserved(url, program, out),
@@ -136,16 +137,16 @@ impl Target<'_> {
             self.listed(program, &mut more);
         }
         if let Some(id) = self.click_id {
-            more.set_plain(&program.body().landing_parameter, id.as_str());
+            more.set_plain(&program.body().landing_parameter, id.as_bytes());
         }
         if program.body().afsrc {
-            more.set_plain(STAND_DOWN, "1");
+            more.set_plain(STAND_DOWN, b"1");
         }
         more.out.extend_from_slice(&fragment);
     }
 
     /// Fills macros into a stored destination; gives back its fragment with its `#`.
-    fn fill<'d>(&self, destination: &'d str, out: &mut BytesMut) -> Cow<'d, [u8]> {
+    fn fill<'d>(&self, destination: &'d str, out: &mut Vec<u8>) -> Cow<'d, [u8]> {
         let bytes = destination.as_bytes();
         if memchr::memchr(b'{', bytes).is_none() {
             let end = memchr::memchr(b'#', bytes).unwrap_or(bytes.len());
@@ -153,7 +154,7 @@ impl Target<'_> {
             out.extend_from_slice(before);
             return Cow::Borrowed(fragment);
         }
-        let mut fragment: Option<BytesMut> = None;
+        let mut fragment: Option<Vec<u8>> = None;
         for piece in pieces(destination) {
             match piece {
                 Piece::Text(text) => match (&mut fragment, text.split_once('#')) {
@@ -161,7 +162,7 @@ impl Target<'_> {
                     (None, None) => out.extend_from_slice(text.as_bytes()),
                     (None, Some((before, after))) => {
                         out.extend_from_slice(before.as_bytes());
-                        let mut begun = BytesMut::from(&b"#"[..]);
+                        let mut begun = b"#".to_vec();
                         begun.extend_from_slice(after.as_bytes());
                         fragment = Some(begun);
                     }
@@ -169,10 +170,10 @@ impl Target<'_> {
                 Piece::Macro(name) => self.value(name, fragment.as_mut().unwrap_or(out)),
             }
         }
-        Cow::Owned(fragment.map(Vec::from).unwrap_or_default())
+        Cow::Owned(fragment.unwrap_or_default())
     }
 
-    fn value(&self, name: Macro, out: &mut BytesMut) {
+    fn value(&self, name: Macro, out: &mut Vec<u8>) {
         let parameters = self.parameters;
         match name {
             Macro::ClickId => encode(self.click_id.map_or("", ClickId::as_str), out),
@@ -212,7 +213,7 @@ impl Target<'_> {
         &self,
         url: &'d Url,
         program: ProgramRef<'_>,
-        out: &mut BytesMut,
+        out: &mut Vec<u8>,
     ) -> Cow<'d, [u8]> {
         let text = url.as_str();
         let (text, fragment) = text.split_at(text.find('#').unwrap_or(text.len()));
@@ -227,7 +228,7 @@ impl Target<'_> {
             if reserved(&name_of(pair), program) {
                 continue;
             }
-            out.put_u8(mark);
+            out.push(mark);
             mark = b'&';
             out.extend_from_slice(pair.as_bytes());
         }
@@ -261,7 +262,7 @@ fn reserved(name: &str, program: ProgramRef<'_>) -> bool {
 }
 
 struct Parameters<'o> {
-    out: &'o mut BytesMut,
+    out: &'o mut Vec<u8>,
     has_query: bool,
 }
 
@@ -269,22 +270,22 @@ impl Parameters<'_> {
     fn set(&mut self, name: &str, value: &str) {
         self.mark();
         encode(name, self.out);
-        self.out.put_u8(b'=');
+        self.out.push(b'=');
         encode(value, self.out);
     }
 
     /// Name and value of unreserved characters, as our own parameters are.
-    fn set_plain(&mut self, name: &str, value: &str) {
+    fn set_plain(&mut self, name: &str, value: &[u8]) {
         self.mark();
         self.out.extend_from_slice(name.as_bytes());
-        self.out.put_u8(b'=');
-        self.out.extend_from_slice(value.as_bytes());
+        self.out.push(b'=');
+        self.out.extend_from_slice(value);
     }
 
     fn mark(&mut self) {
         match self.out.last() {
             Some(b'?' | b'&') if self.has_query => {}
-            _ => self.out.put_u8(if self.has_query { b'&' } else { b'?' }),
+            _ => self.out.push(if self.has_query { b'&' } else { b'?' }),
         }
         self.has_query = true;
     }
@@ -297,7 +298,7 @@ impl Parameters<'_> {
 }
 
 /// Percent-encodes everything that is not unreserved (RFC 3986, 2.3): right in a path, a query and a fragment.
-pub(crate) fn encode(text: &str, out: &mut BytesMut) {
+pub(crate) fn encode(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut rest = text.as_bytes();
     loop {
@@ -306,9 +307,9 @@ pub(crate) fn encode(text: &str, out: &mut BytesMut) {
         out.extend_from_slice(before);
         let Some((byte, tail)) = after.split_first() else { return };
         rest = tail;
-        out.put_u8(b'%');
+        out.push(b'%');
         for nibble in [byte >> 4, byte & 15] {
-            out.put_u8(HEX.get(usize::from(nibble)).copied().unwrap_or(b'0'));
+            out.push(HEX.get(usize::from(nibble)).copied().unwrap_or(b'0'));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use event::Millis;
-use http::header::{AsHeaderName, HeaderMap};
+use http::header::{AsHeaderName, HeaderMap, HeaderValue};
 use http::{Method, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
@@ -31,6 +31,18 @@ impl Client {
     /// The country as text.
     pub(crate) fn country(&self) -> Option<&str> {
         self.country.as_ref().and_then(|code| std::str::from_utf8(code).ok())
+    }
+}
+
+/// The header fields of a request, whoever read them.
+pub(crate) trait Headers<'h> {
+    /// The values of the fields of this name, given in lower case, in order.
+    fn all(&self, name: &str) -> impl Iterator<Item = &'h [u8]>;
+}
+
+impl<'h> Headers<'h> for &'h HeaderMap {
+    fn all(&self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+        self.get_all(name).iter().map(HeaderValue::as_bytes)
     }
 }
 

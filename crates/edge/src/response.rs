@@ -5,6 +5,8 @@ use event::EventId;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use http_body_util::Full;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use serde::Serialize;
 
 /// An answer.
@@ -40,11 +42,11 @@ pub(crate) enum Recorded {
 
 impl Recorded {
     /// The header's value.
-    pub(crate) const fn value(self) -> HeaderValue {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::Durable => HeaderValue::from_static("durable"),
-            Self::Queued => HeaderValue::from_static("queued"),
-            Self::No => HeaderValue::from_static("no"),
+            Self::Durable => "durable",
+            Self::Queued => "queued",
+            Self::No => "no",
         }
     }
 }
@@ -128,10 +130,33 @@ fn come_again(mut reply: Reply, seconds: u32) -> Reply {
 
 /// Says which event the answer made and what became of it.
 pub(crate) fn mark_recorded(headers: &mut HeaderMap, event: EventId, recorded: Recorded) {
-    headers.insert(RECORDED.clone(), recorded.value());
+    headers.insert(RECORDED.clone(), HeaderValue::from_static(recorded.as_str()));
     if let Ok(value) = HeaderValue::from_bytes(&event.text()) {
         headers.insert(EVENT.clone(), value);
     }
+}
+
+/// An answer without body whose head was written as `lines`, each `name: value` and its line end.
+pub(crate) fn of_lines(status: StatusCode, lines: &[u8]) -> Reply {
+    let mut reply = empty(status);
+    let text = String::from_utf8_lossy(lines);
+    for (name, value) in text.split("\r\n").filter_map(|line| line.split_once(": ")) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            reply.headers_mut().append(name, value);
+        }
+    }
+    reply
+}
+
+/// The value of a `Date`.
+pub(crate) type DateText = [u8; 29];
+
+/// A second since 1970 as `Date` has it (RFC 9110, 5.6.7).
+pub(crate) fn date(second: i64) -> DateText {
+    let text = Timestamp::from_second(second)
+        .and_then(|at| DateTimePrinter::new().timestamp_to_rfc9110_string(&at));
+    let text = text.ok().and_then(|text| text.as_bytes().first_chunk().copied());
+    text.unwrap_or(*b"Thu, 01 Jan 1970 00:00:00 GMT")
 }
 
 /// `Retry-After` in seconds.
@@ -141,10 +166,16 @@ pub(crate) fn retry_after(headers: &mut HeaderMap, seconds: u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::GIF;
+    use super::{GIF, date};
 
     #[test]
     fn the_gif_has_43_bytes_and_its_end_mark() {
         assert_eq!((GIF.len(), GIF.last()), (43, Some(&0x3b)));
+    }
+
+    #[test]
+    fn a_date_is_written_as_http_has_it() {
+        assert_eq!(date(784_111_777), *b"Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(date(1_793_888_525), *b"Thu, 05 Nov 2026 14:22:05 GMT");
     }
 }

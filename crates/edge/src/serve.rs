@@ -92,10 +92,10 @@ impl hyper::service::Service<Request<Incoming>> for Service {
             close_if_unread(&mut reply, &body);
             return self.ready(endpoint, reply, started);
         }
-        let client = address::client(config, connection.peer, &parts.headers);
+        let client = address::client(config, connection.peer, &&parts.headers);
         let received_at = self.core.now();
         let http::request::Parts { method, uri, headers, .. } = parts;
-        let mut head = Head { method, uri, headers, received_at, client };
+        let head = Head { method, uri, headers, received_at, client };
         let route = Route::of(head.uri.path());
         let mut reply = match route {
             Route::Click(name) => click::click(&self.core, &head, name),
@@ -112,8 +112,6 @@ impl hyper::service::Service<Request<Incoming>> for Service {
                 return self.wait(endpoint, head, body, started);
             }
         };
-        head.headers.clear();
-        self.core.spare.replace(head.headers);
         close_if_unread(&mut reply, &body);
         self.ready(endpoint, reply, started)
     }

@@ -369,7 +369,7 @@ async fn serve_one(place: Place, stream: TcpStream) {
     let connection = &place.connection;
     let core = &server.core;
     let wire =
-        Wire::new(stream, Rc::clone(connection), Rc::clone(&core.tick), Rc::clone(&server.scratch));
+        Wire::new(stream, Rc::clone(connection), Rc::clone(core), Rc::clone(&server.scratch));
     let service = Service::new(Rc::clone(core), Rc::clone(connection));
     let mut http = pin!(server.http.serve_connection(wire, service));
     let mut told = false;

@@ -1,16 +1,15 @@
 //! What the headers of a click or impression tell about it: agent, referrer, signals and the flags they set.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use event::{EventId, Flag};
 use http::HeaderMap;
-use http::header::{HeaderValue, REFERER, USER_AGENT};
 
 use crate::address::AddressHash;
 use crate::agent::Agent;
 use crate::core::Core;
 use crate::flags::Flags;
-use crate::request::Head;
 use crate::touch::write_private;
 
 /// What was seen in the headers.
@@ -28,58 +27,106 @@ pub(crate) struct Visit<'h> {
     pub flags: Flags,
 }
 
-fn text(value: &HeaderValue) -> Cow<'_, str> {
-    match std::str::from_utf8(value.as_bytes()) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => String::from_utf8_lossy(value.as_bytes()),
+/// A header field by what it tells about a request for a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    Host,
+    Connection,
+    Cookie,
+    UserAgent,
+    Referer,
+    Gpc,
+    Dnt,
+    Purpose,
+    FetchDest,
+    /// It decides where a request ends or what follows it.
+    Framing,
+    Other,
+}
+
+impl Field {
+    /// The field of this name, in whatever case.
+    pub(crate) fn of(name: &[u8]) -> Self {
+        let known: &[(&[u8], Self)] = match name.len() {
+            2 => &[(b"te", Self::Framing)],
+            3 => &[(b"dnt", Self::Dnt)],
+            4 => &[(b"host", Self::Host)],
+            5 => &[(b"x-moz", Self::Purpose)],
+            6 => &[(b"cookie", Self::Cookie), (b"expect", Self::Framing)],
+            7 => &[
+                (b"referer", Self::Referer),
+                (b"sec-gpc", Self::Gpc),
+                (b"purpose", Self::Purpose),
+                (b"upgrade", Self::Framing),
+                (b"trailer", Self::Framing),
+            ],
+            9 => &[(b"x-purpose", Self::Purpose)],
+            10 => &[(b"user-agent", Self::UserAgent), (b"connection", Self::Connection)],
+            11 => &[(b"sec-purpose", Self::Purpose)],
+            14 => &[(b"sec-fetch-dest", Self::FetchDest), (b"content-length", Self::Framing)],
+            17 => &[(b"transfer-encoding", Self::Framing)],
+            _ => &[],
+        };
+        let found = known.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map_or(Self::Other, |(_, field)| *field)
     }
+}
+
+impl Visit<'_> {
+    /// A visit of which nothing was seen yet.
+    pub(crate) const NONE: Self = Self {
+        agent: Agent::NONE,
+        agent_text: None,
+        referrer: None,
+        gpc: false,
+        dnt: false,
+        ahead: false,
+        flags: Flags::NONE,
+    };
 }
 
 impl<'h> Visit<'h> {
     /// Reads the headers in one pass.
     pub(crate) fn read(core: &Core, headers: &'h HeaderMap) -> Self {
-        let mut visit = Self {
-            agent: Agent::NONE,
-            agent_text: None,
-            referrer: None,
-            gpc: false,
-            dnt: false,
-            ahead: false,
-            flags: Flags::default(),
-        };
+        let mut visit = Self::NONE;
         for (name, value) in headers {
-            let bytes = value.as_bytes();
-            if name == USER_AGENT {
-                if visit.agent_text.is_none() {
-                    visit.agent = core.agents.borrow_mut().read(bytes);
-                    visit.agent_text = Some(text(value));
-                }
-            } else if name == REFERER {
-                visit.referrer = visit.referrer.or_else(|| Some(text(value)));
-            } else {
-                visit.signal(name.as_str(), bytes);
-            }
+            visit.see(core, Field::of(name.as_str().as_bytes()), value.as_bytes());
         }
-        if let Some(flag) = visit.agent.flag {
-            visit.flags.set(flag);
-        }
-        visit
+        visit.done()
     }
 
-    fn signal(&mut self, name: &str, value: &[u8]) {
-        match name {
-            "sec-gpc" => self.gpc |= value == b"1",
-            "dnt" => self.dnt |= value == b"1",
-            "sec-purpose" | "purpose" | "x-purpose" | "x-moz" => self.purpose(value),
-            "sec-fetch-dest" => match value {
+    /// Reads one header. Of several agents and referrers the first one counts.
+    pub(crate) fn see(&mut self, core: &Core, field: Field, value: &'h [u8]) {
+        match field {
+            Field::UserAgent => {
+                self.agent_text.get_or_insert_with(|| {
+                    self.agent = core.agents.borrow_mut().read(value);
+                    String::from_utf8_lossy(value)
+                });
+            }
+            Field::Referer => {
+                self.referrer.get_or_insert_with(|| String::from_utf8_lossy(value));
+            }
+            Field::Gpc => self.gpc |= value == b"1",
+            Field::Dnt => self.dnt |= value == b"1",
+            Field::Purpose => self.purpose(value),
+            Field::FetchDest => match value {
                 b"" | b"document" | b"empty" => {}
                 b"iframe" | b"frame" | b"embed" | b"object" | b"fencedframe" => {
                     self.flags.set(Flag::Iframe);
                 }
                 _ => self.flags.set(Flag::ImageLoad),
             },
-            _ => {}
+            Field::Host | Field::Connection | Field::Cookie | Field::Framing | Field::Other => {}
         }
+    }
+
+    /// The visit, once every header was seen.
+    pub(crate) fn done(mut self) -> Self {
+        if let Some(flag) = self.agent.flag {
+            self.flags.set(flag);
+        }
+        self
     }
 
     fn purpose(&mut self, value: &[u8]) {
@@ -104,13 +151,13 @@ impl<'h> Visit<'h> {
     pub(crate) fn seal(
         &self,
         core: &Core,
-        head: &Head,
+        address: IpAddr,
         id: EventId,
         out: &mut Vec<u8>,
     ) -> (Option<u32>, Option<AddressHash>) {
         let today = core.today(id.time());
         let mut addresses = core.addresses.borrow_mut();
-        let known = addresses.get(today.day, today.address.as_ref(), head.client.address);
+        let known = addresses.get(today.day, today.address.as_ref(), address);
         out.clear();
         let day = today.seal.as_ref().and_then(|seal| {
             write_private(out, self.agent_text.as_deref(), self.referrer.as_deref(), &known.cut);

@@ -22,7 +22,7 @@ fn found(config: &Config, peer: &str, headers: &[(&str, &str)]) -> String {
     for (name, value) in headers {
         map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
     }
-    let client = client(config, peer.parse().unwrap(), &map);
+    let client = client(config, peer.parse().unwrap(), &&map);
     format!("{} {}", client.address, client.country().unwrap_or("-"))
 }
 

@@ -34,9 +34,9 @@ fn headers(lines: &[&[u8]]) -> HeaderMap {
 }
 
 fn line(program: catalog::ProgramRef<'_>, name: Name, value: &[u8]) -> String {
-    let mut line = bytes::BytesMut::new();
+    let mut line = Vec::new();
     write(&mut line, program, name, value);
-    String::from_utf8(line.to_vec()).unwrap() + "\n"
+    String::from_utf8(line).unwrap() + "\n"
 }
 
 fn value_of(cookie: &VisitorCookie) -> String {

@@ -13,7 +13,9 @@ fn feed(input: &[u8], size: usize) -> Fed {
     let mut frames = Frames::default();
     let mut passed = Vec::new();
     for piece in input.chunks(size.max(1)) {
-        if let Err(broken) = frames.feed(piece, &mut |bytes| passed.extend_from_slice(bytes)) {
+        if let Err(broken) =
+            frames.feed(piece, &mut |_| false, &mut |bytes| passed.extend_from_slice(bytes))
+        {
             return (Err(broken), frames.refused());
         }
     }

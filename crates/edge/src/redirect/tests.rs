@@ -116,9 +116,9 @@ fn any_other_deep_link_leads_to_the_stored_destination_and_is_flagged() {
         "x",
     ];
     for to in refused {
-        let mut target = bytes::BytesMut::from(&b"/c/l1?to="[..]);
+        let mut target = b"/c/l1?to=".to_vec();
         crate::redirect::encode(to, &mut target);
-        let target = String::from_utf8(target.to_vec()).unwrap();
+        let target = String::from_utf8(target).unwrap();
         assert_eq!(location(&edge, &target), stored, "{to:?}");
     }
     let events = edge.events(event::Topic::Touches, refused.len());
