@@ -300,7 +300,7 @@ impl World {
         text
     }
 
-    fn clause(&mut self, clause: &str) {
+    pub(crate) fn clause(&mut self, clause: &str) {
         let words: Vec<&str> = clause.split_whitespace().collect();
         match words[0] {
             "sale" => self.sale(&words[1..]),

@@ -140,15 +140,16 @@ pub fn decide(order: &OrderKey, facts: &Facts, catalog: &Snapshot) -> Outcome {
             state::open(order, &base, decided, holding.validation, &priced, program)
         }
         Rest::Lock(lock) => {
-            let nothing_new = holding.ids().iter().all(|id| lock.acts.contains(id));
-            if lock.state == OrderState::Locked && nothing_new {
+            let held = holding.ids();
+            if lock.state == OrderState::Locked && held == lock.acts {
                 as_locked(&mut priced.shares, &lock.shares);
             }
             findings.after_lock(lock, &holding, &priced, facts);
             let declined = facts.acts.iter().rfind(|act| {
                 act.validation.action == Action::Decline && lock.acts.contains(&act.id)
             });
-            state::closed(lock, holding.validation, declined, &priced)
+            let news = held.iter().any(|id| !lock.acts.contains(id));
+            state::closed(lock, holding.validation, declined, &priced, news)
         }
     };
     let observed = program.mode_at(base.converted_at) == Mode::Observe;

@@ -96,12 +96,14 @@ pub(crate) fn open<'a>(
     Standing { automatic: true, ..pending.lockable_as(OrderState::Locked) }
 }
 
-/// The state with a lock. It stays what the lock says, unless what was locked is taken back.
+/// The state with a lock. It stays what the lock says, unless what was locked is taken back. `declined`: the decline that
+/// the lock names. `news`: an act holds that the lock does not name.
 pub(crate) fn closed<'a>(
     lock: &'a Lock,
     validation: Option<&'a Act>,
     declined: Option<&'a Act>,
     priced: &Priced,
+    news: bool,
 ) -> Standing<'a> {
     if lock.state == OrderState::Declined {
         let mut standing = Standing::new(OrderState::Declined, lock.code);
@@ -118,7 +120,7 @@ pub(crate) fn closed<'a>(
         return Standing::new(OrderState::Reversed, Code::Clawback);
     }
     let locked = crate::amount::sum(lock.shares.iter().map(|share| share.commission));
-    let code = if priced.commission() < locked { Code::Clawback } else { lock.code };
+    let code = if news && priced.commission() < locked { Code::Clawback } else { lock.code };
     Standing::new(OrderState::Locked, code)
 }
 

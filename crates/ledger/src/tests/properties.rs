@@ -11,6 +11,7 @@ use crate::{Booked, Cause, Fact, Facts, Outcome, balances, decide, posting};
 
 const CATALOG: &str = "rule none category=gift; rule 2.00 category=fee; rule 9% category=shoes cap=1.00; \
     rule 8% customer=returning in=social; rule 7.77% in=A; rule 5% currency=USD; rule 4%; member B social; \
+    from @1d; rule 3% cap=1.00; rule 1% currency=JPY; forfeit B @4d; auto off C; \
     margins { default = \"35\", shoes = \"42.5\" }; lock 5d; lateness 1d";
 
 fn sales() -> impl Strategy<Value = String> {
@@ -28,12 +29,18 @@ fn sales() -> impl Strategy<Value = String> {
         5 => Just(""), 1 => Just(" page"), 1 => Just(" note=609"), 1 => Just(" returning"), 1 => Just(" USD"),
         1 => Just(" JPY")
     ];
-    (0_u64..2_000_000_000, to, items, more, 1_u8..5).prop_map(|(amount, to, items, more, v)| {
-        let items = items.into_iter().enumerate().map(|(place, (category, qty, amount))| {
-            format!(" item={category}/S{}*{qty}:{}", place % 2, decimal(amount))
-        });
-        format!("sale {} to={to}{more} v={v}{}", decimal(amount), items.collect::<String>())
-    })
+    (0_u64..2_000_000_000, to, items, more, (1_u8..5, 0_u8..3)).prop_map(
+        |(amount, to, items, more, (v, day))| {
+            let items = items.into_iter().enumerate().map(|(place, (category, qty, amount))| {
+                format!(" item={category}/S{}*{qty}:{}", place % 2, decimal(amount))
+            });
+            format!(
+                "sale {} to={to}{more} v={v} @{day}d{}",
+                decimal(amount),
+                items.collect::<String>()
+            )
+        },
+    )
 }
 
 fn decimal(micros: u64) -> String {
@@ -194,6 +201,7 @@ proptest! {
                 "nothing" => 0,
                 "2.00 EUR per order" => 2_000_000,
                 "9 %" => (rule.net.0 * 9 / 100).min(1_000_000),
+                "3 %" => (rule.net.0 * 3 / 100).min(1_000_000),
                 percent => {
                     // Read as an amount, a percentage is in millionths of a hundredth.
                     let percent = crate::build::money(percent.trim_end_matches(" %")).0;

@@ -387,6 +387,39 @@ fn acts_after_the_lock_price_again_by_the_difference() {
 }
 
 #[test]
+fn an_act_that_was_no_act_of_its_own_prices_again() {
+    check(
+        &["rule 5%; sale 100.00; return 40.00 @7d id=X; locked @30d; reopen @2d id=X"],
+        expect![[r#"
+            rule 5%; sale 100.00; return 40.00 @7d id=X; locked @30d; reopen @2d id=X
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              return 40.00 @7d id=X
+                pending 703 (40 of 100 back), A 60 earns 3; return 2 pending:A→expense:shop
+              locked @30d
+                locked 703 (40 of 100 back), A 60 earns 3; approve 3 pending:A→approved:A; lock 3 approved:A→payable:A
+              reopen @2d id=X
+                locked 703, A 100 earns 5, act_after_lock 5 EUR; adjust 2 expense:shop→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 703
+        "#]],
+    );
+}
+
+/// The lock is the answer: a catalog or an engine that would say something else changes it by acts alone.
+#[test]
+fn a_locked_order_keeps_its_prices_until_an_act_changes_it() {
+    let (mut world, _) = World::run("rule 5%; sale 100.00; locked @30d");
+    world.catalog = World::run("rule 7%; sale 100.00").0.catalog;
+    let earned = |world: &World| {
+        let Outcome::Booked(booked) = world.outcome() else { panic!("an order") };
+        booked.order.shares[0].commission.0
+    };
+    assert_eq!(earned(&world), 5_000_000);
+    world.clause("return 10.00 @31d");
+    assert_eq!(earned(&world), 6_300_000);
+}
+
+#[test]
 fn a_payment_pays_what_is_payable_less_what_is_taken_back() {
     check(
         &[
