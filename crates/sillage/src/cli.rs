@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::demo::DemoArguments;
+use crate::orders::arguments::OrdersArguments;
 
 /// Tracks which partner brought which sale, and says why.
 #[derive(Debug, Parser)]
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Decide(DecideArguments),
     /// Shows why an order was credited as it was.
     Trace(TraceArguments),
+    /// Says what became of the orders of a file, and lists orders: dry run first, then --apply.
+    Orders(OrdersArguments),
     /// Makes the state of dedup and attribution anew from the topics; nothing else may run.
     Rebuild(ConfigArgument),
     /// Makes the key file, or adds keys to it that sign an hour from now.

@@ -25,6 +25,10 @@ fn the_page_of_the_command_line_is_fresh() {
         let title = format!("sillage {}", role.get_name());
         let help = role.clone().term_width(100).render_long_help().to_string();
         add(&title, &help);
+        for inner in role.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
+            let title = format!("{title} {}", inner.get_name());
+            add(&title, &inner.clone().term_width(100).render_long_help().to_string());
+        }
     }
     expect_file!["../../../docs/cli.md"].assert_eq(&page);
 }

@@ -20,6 +20,7 @@ mod keygen;
 mod keys;
 mod loss;
 mod node;
+mod orders;
 mod rebuild;
 mod retention;
 mod serve;
@@ -92,6 +93,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Edge(arguments) => serve::run(&arguments.config, Roles::Edge),
         Command::CheckConfig(arguments) => check_config::run(&arguments.config),
         Command::Keygen(arguments) => keygen::run(arguments),
+        Command::Orders(arguments) => return orders::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Decide(arguments) => decide::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments.config),

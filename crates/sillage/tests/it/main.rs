@@ -1,7 +1,13 @@
 //! The binary as an operator meets it: exit codes, what it prints, signals.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on panics"
+)]
 
 mod commands;
+mod orders;
 mod serving;
 mod stages;
 

@@ -1,0 +1,229 @@
+//! `sillage orders`: what became of orders, by hand. A dry run shows first what a file would do; then it goes through the
+//! same public door as the calls of a shop.
+
+pub(crate) mod arguments;
+mod batches;
+mod key;
+mod list;
+mod preview;
+mod rows;
+mod send;
+mod sheet;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use catalog::Snapshot;
+use catalog::import::{Format, snapshot_of};
+use event::Clock;
+use event::body::Action;
+
+use crate::clock::SystemClock;
+use crate::config::{self, Config, Faults};
+use crate::{catalog_file, keys};
+use arguments::{FileArguments, OrdersArguments, OrdersCommand, Rows};
+use key::Files;
+use preview::{Outlook, grouped};
+use rows::{Act, Job, RowFault};
+use send::{Door, Sent};
+
+/// Largest file, in bytes.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Longest id of a batch: a line number fits behind it.
+const BATCH_BYTES_MAX: usize = 96;
+/// Faults that are printed; a wrong file has as many as rows.
+const FAULTS_SHOWN: usize = 1_000;
+
+/// Runs `sillage orders`.
+pub(crate) fn run(arguments: &OrdersArguments) -> anyhow::Result<ExitCode> {
+    match (&arguments.command, arguments.command.act()) {
+        (_, Some((action, file))) => act(action, file),
+        (OrdersCommand::List(list), _) => list::run(list).map(|()| ExitCode::SUCCESS),
+        (_, None) => Ok(ExitCode::FAILURE),
+    }
+}
+
+fn act(action: Action, arguments: &FileArguments) -> anyhow::Result<ExitCode> {
+    let config = config::from_environment(&arguments.config.config)?;
+    let catalog = catalog_of(&config)?;
+    let program = catalog.program(&arguments.program).ok_or_else(|| {
+        let names: Vec<&str> =
+            catalog.programs().map(|program| program.name().as_str()).take(20).collect();
+        let names = names.join(", ");
+        Faults::one(format!("there is no program {:?}; the catalog has {names}", arguments.program))
+    })?;
+    let text = text_of(&arguments.csv)?;
+    let batch = match &arguments.batch {
+        Some(id) => checked(id).map_err(Faults::one)?.to_owned(),
+        None => batch_of(action, &text),
+    };
+    let job = Job { action, program, batch: &batch, now: SystemClock.now() };
+    let read = rows::read(&text, job);
+    let outlook = if read.acts.is_empty() {
+        Outlook::default()
+    } else {
+        preview::ask(config.admin.listen, &arguments.program, &read.acts)?
+    };
+    let mut faults = read.faults;
+    faults.extend(outlook.faults.iter().cloned());
+    faults.sort();
+    let faulty = show_faults(&arguments.csv, &faults);
+    let good: Vec<Act> = read
+        .acts
+        .into_iter()
+        .filter(|act| outlook.faults.iter().all(|fault| fault.line != act.line))
+        .collect();
+    let word = action.as_str();
+    println!(
+        "{}: {}, {}, batch {batch}",
+        arguments.csv.display(),
+        counted(read.rows, "row"),
+        counted(good.len() + outlook.faults.len(), "order"),
+    );
+    for line in outlook.words(word) {
+        println!("{line}");
+    }
+    if faulty > 0 && arguments.rows == Rows::All {
+        println!(
+            "nothing was sent: {} with a fault (above). Correct the file, or apply the others with --rows each",
+            counted(faulty, "row")
+        );
+        return Ok(ExitCode::from(crate::USAGE));
+    }
+    if read.stray {
+        println!(
+            "nothing was sent: a row (above) names no order, and might be a line of any of them; correct it first"
+        );
+        return Ok(ExitCode::from(crate::USAGE));
+    }
+    let keys = keys::read(&config.node.key_file)?;
+    let files = Files { keys: &config.node.key_file, catalog: &config.node.catalog_file };
+    let key = key::signing(&keys, program, files);
+    if !arguments.apply {
+        println!("nothing was sent. To apply it: the same command with --apply");
+        if let Err(steps) = key {
+            println!("before that: {steps}");
+        }
+        return Ok(exit(faulty == 0));
+    }
+    let key = key.map_err(Faults::one)?;
+    if good.is_empty() {
+        println!("nothing to send");
+        return Ok(exit(faulty == 0));
+    }
+    let (base, host) = edge_of(arguments.edge.as_deref(), &config)?;
+    let sent = Door::of(&base, host, key).send(&good, |word| eprintln!("{word}"));
+    show_faults(&arguments.csv, &sent.refused);
+    conclude(&sent, good.len(), &batch);
+    Ok(exit(faulty == 0 && sent.stored == good.len()))
+}
+
+const fn exit(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What was stored, what not, and how to go on.
+fn conclude(sent: &Sent, all: usize, batch: &str) {
+    println!("stored {} of {}", grouped(sent.stored), counted(all, "order"));
+    if let Some(error) = &sent.stopped {
+        println!(
+            "stopped: {error:#}\n\
+             The same command goes on: what is stored already (batch {batch}) counts once"
+        );
+    } else if sent.stored == all {
+        println!(
+            "the books follow within seconds: see `sillage orders list` and `sillage trace ORDER`"
+        );
+    }
+}
+
+/// The catalog as its file says now.
+fn catalog_of(config: &Config) -> anyhow::Result<Snapshot> {
+    let file = &config.node.catalog_file;
+    let text = catalog_file::read(file)?;
+    snapshot_of(&text, Format::of(file), SystemClock.now())
+        .map_err(|faults| catalog_file::faults(file, &faults).into())
+}
+
+fn text_of(file: &Path) -> anyhow::Result<String> {
+    let name = file.display();
+    let read = || format!("read {name}");
+    let bytes = std::fs::metadata(file).with_context(read)?.len();
+    if bytes > FILE_BYTES_MAX {
+        bail!("{name} has {bytes} bytes, more than {FILE_BYTES_MAX}: split it");
+    }
+    let bytes = std::fs::read(file).with_context(read)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let until = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().get(..until).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let text = format!("{name}:{line}: is not UTF-8; save the file as \"CSV UTF-8\"");
+        Faults::one(text).into()
+    })
+}
+
+/// The id of a batch that has none of its own: the same file and act, the same batch.
+fn batch_of(action: Action, text: &str) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(action.as_str().as_bytes());
+    hasher.update(b"\n");
+    hasher.update(text.as_bytes());
+    hasher.finalize().to_hex().chars().take(16).collect()
+}
+
+fn checked(id: &str) -> Result<&str, String> {
+    if id.is_empty() || id.len() > BATCH_BYTES_MAX || !id.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(format!(
+            "--batch {id:?}: give 1 to {BATCH_BYTES_MAX} visible ASCII characters"
+        ));
+    }
+    Ok(id)
+}
+
+/// Where the edge is, and what it calls itself.
+fn edge_of<'a>(
+    given: Option<&str>,
+    config: &'a Config,
+) -> anyhow::Result<(String, Option<&'a str>)> {
+    if let Some(url) = given {
+        if !url.starts_with("http://") {
+            let text = format!(
+                "--edge {url:?}: give http://HOST:PORT of the node itself, behind what ends TLS"
+            );
+            return Err(Faults::one(text).into());
+        }
+        return Ok((url.to_owned(), None));
+    }
+    let mut address = *config.edge.listen.first().context("edge.listen names no address")?;
+    if address.ip().is_unspecified() {
+        let local: std::net::IpAddr = match address {
+            std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        };
+        address.set_ip(local);
+    }
+    if address.port() == 0 {
+        let text = "edge.listen takes any free port: name the one that it got with --edge http://HOST:PORT";
+        return Err(Faults::one(text.to_owned()).into());
+    }
+    Ok((format!("http://{address}"), config.edge.hosts.first().map(String::as_str)))
+}
+
+/// Prints one line per faulty row; how many rows that are.
+fn show_faults(file: &Path, faults: &[RowFault]) -> usize {
+    let by_row: Vec<&[RowFault]> = faults.chunk_by(|a, b| a.line == b.line).collect();
+    for row in by_row.iter().take(FAULTS_SHOWN) {
+        let texts: Vec<&str> = row.iter().map(|fault| fault.text.as_str()).collect();
+        let line = row.first().map_or(0, |fault| fault.line);
+        eprintln!("{}:{line}: {}", file.display(), texts.join(" · "));
+    }
+    if by_row.len() > FAULTS_SHOWN {
+        eprintln!("and {} more rows with a fault", grouped(by_row.len() - FAULTS_SHOWN));
+    }
+    by_row.len()
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{} {what}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
