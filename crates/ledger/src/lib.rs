@@ -28,6 +28,7 @@ pub mod post;
 mod price;
 mod state;
 pub mod store;
+pub mod view;
 pub mod worker;
 
 #[cfg(test)]
@@ -47,4 +48,5 @@ pub use metrics::METRICS;
 pub use payout::{Desk, Payout, Statement};
 pub use post::{Cause, balances, posting};
 pub use store::{Reader, Store, StoreError};
+pub use view::{Preview, Previewer, View};
 pub use worker::{Deps, GROUP, Session, Turn, Worker};

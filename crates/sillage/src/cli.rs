@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Runs every role in this process: edge, dedup, attribution.
+    /// Runs every role in this process: edge, dedup, attribution, ledger.
     Serve(ConfigArgument),
     /// Runs the edge alone: answers and records, decides nothing.
     Edge(ConfigArgument),
@@ -29,7 +29,11 @@ pub(crate) enum Command {
     Trace(TraceArguments),
     /// Says what became of the orders of a file, and lists orders: dry run first, then --apply.
     Orders(OrdersArguments),
-    /// Makes the state of dedup and attribution anew from the topics; nothing else may run.
+    /// Prints the book: one line per order and partner, sorted, the same for the same facts.
+    Books(BooksArguments),
+    /// Shows what partners are to be paid for locked orders; with --apply marks it as paid.
+    Payout(PayoutArguments),
+    /// Makes the state of dedup, attribution and the ledger anew from the topics; nothing else may run.
     Rebuild(ConfigArgument),
     /// Makes the key file, or adds keys to it that sign an hour from now.
     Keygen(KeygenArguments),
@@ -75,6 +79,46 @@ pub(crate) struct TraceArguments {
     /// Decides again from what the trace holds and compares.
     #[arg(long)]
     pub(crate) verify: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgument,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BooksArguments {
+    /// Only orders of this program.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) program: Option<String>,
+    /// Prints each account with its balance instead.
+    #[arg(long)]
+    pub(crate) accounts: bool,
+    /// Goes through the whole book instead: each change hangs together with the one before, balances are the sums of their
+    /// transfers. Exit code 1 if not.
+    #[arg(long, conflicts_with = "accounts")]
+    pub(crate) verify: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgument,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PayoutArguments {
+    /// The program.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) program: String,
+    /// Orders whose lock was due before this day (in the program's time zone) or instant, and that are not paid yet.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) until: String,
+    /// Writes one line per statement and order into this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) csv: Option<PathBuf>,
+    /// Writes the statements with their orders into this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Marks the statements as paid. Without it nothing is changed.
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// Who has it paid, for the books.
+    #[arg(long, value_name = "NAME", requires = "apply")]
+    pub(crate) actor: Option<String>,
     #[command(flatten)]
     pub(crate) config: ConfigArgument,
 }

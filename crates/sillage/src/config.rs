@@ -93,6 +93,8 @@ pub(crate) struct Config {
     pub(crate) dedup: dedup::Config,
     /// The stage that decides who brought an order.
     pub(crate) attribution: attribution::Config,
+    /// The stage that keeps the book.
+    pub(crate) ledger: ledger::Config,
     /// Probes, metrics and traces, for operators.
     pub(crate) admin: telemetry::admin::Config,
     /// What is written to standard error.
@@ -182,6 +184,7 @@ impl Config {
         faults.extend(self.eventlog.faults().into_iter().map(within("eventlog")));
         faults.extend(self.dedup.faults().into_iter().map(within("dedup")));
         faults.extend(self.attribution.faults().into_iter().map(within("attribution")));
+        faults.extend(self.ledger.faults().into_iter().map(within("ledger")));
         faults.extend(self.admin.faults().into_iter().map(within("admin")));
         faults.extend(self.log.faults().into_iter().map(within("log")));
         faults

@@ -7,6 +7,7 @@
     reason = "a command line answers on the terminal"
 )]
 
+mod books;
 mod catalog_file;
 mod check_config;
 mod cli;
@@ -52,6 +53,7 @@ const METRICS: &[&[telemetry::Metric]] = &[
     catalog_file::METRICS,
     dedup::METRICS,
     attribution::METRICS,
+    ledger::METRICS,
     stages::METRICS,
     loss::METRICS,
     retention::METRICS,
@@ -96,6 +98,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Orders(arguments) => return orders::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Decide(arguments) => decide::run(&arguments),
+        Command::Books(arguments) => books::run(&arguments),
+        Command::Payout(arguments) => books::pay(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments.config),
     };
     ran.map(|()| ExitCode::SUCCESS)

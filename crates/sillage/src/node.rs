@@ -16,6 +16,7 @@ use telemetry::Recorder;
 use telemetry::admin::{Admin, Class, Draining, Reply, Running};
 use telemetry::task::{self, Thread};
 
+use crate::books;
 use crate::catalog_file::Source;
 use crate::config::{Config, Faults};
 use crate::keys;
@@ -28,7 +29,7 @@ use crate::trace;
 /// Which roles a node runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Roles {
-    /// Edge, dedup and attribution.
+    /// Edge, dedup, attribution and ledger.
     All,
     /// The edge alone.
     Edge,
@@ -109,11 +110,18 @@ impl Node {
         };
         let edge = Edge::start(config.edge.clone(), folder, deps, &|lane| known.contains(lane))?;
         // Beside serving: it reads the end of three topics.
-        let reader = log.reader().clone();
+        let (reader, now) = (log.reader().clone(), Arc::clone(&clock));
         let doubt =
-            task::thread("doubt", move || declare_doubt(&known, &reader, &*journal, &*clock))?;
+            task::thread("doubt", move || declare_doubt(&known, &reader, &*journal, &*now))?;
         let draining = Draining::default();
         let admin = Self::admin(&log, &loss, stages.view(), (recorder, draining.clone()));
+        let admin = match stages.books() {
+            Some(view) => {
+                let handle = Arc::clone(catalog.handle());
+                books::mount(admin, view, handle, clock)
+            }
+            None => admin,
+        };
         let admin = edge.pulses().iter().cloned().fold(admin, Admin::watch);
         let admin = admin.serve(config.admin.listen)?;
         Ok(Self { config, draining, admin, edge, doubt, stages, loss, catalog, log })

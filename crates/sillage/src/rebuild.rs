@@ -1,7 +1,8 @@
-//! `sillage rebuild`: deletes the state of dedup and attribution and makes it anew from the topics.
+//! `sillage rebuild`: deletes the state of dedup, attribution and the ledger and makes it anew from the topics.
 //!
 //! What is emitted is what was emitted before: everything known is added first, then every order is decided once, and a
-//! decision that came out the same is not said again.
+//! decision that came out the same is not said again. The book takes back what it has said on `ledger.transfers`; nothing is
+//! locked or paid.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub(crate) fn run(file: &Path) -> anyhow::Result<()> {
     println!("dedup: read {reports} reports");
     let Rebuilt { events, orders } = attribution(&base)?;
     println!("attribution: read {events} touches and records, {orders} orders decided before");
+    let orders = ledger(&base)?;
+    println!("ledger: {orders} orders booked");
     base.log.close();
     println!("rebuilt in {:.1} s", started.elapsed().as_secs_f64());
     Ok(())
@@ -64,4 +67,12 @@ fn attribution(base: &Base) -> anyhow::Result<Rebuilt> {
     let worker = stages::attribution_worker(base, state);
     let rebuilt = worker.rebuild(base.log.reader(), &AtomicBool::new(false));
     rebuilt.context("rebuild the state of attribution")
+}
+
+fn ledger(base: &Base) -> anyhow::Result<u64> {
+    let folder = stages::state_folder(&base.config.node.data_folder, "ledger");
+    ledger::Store::delete(&folder).context("delete the book")?;
+    let store = stages::open_ledger(&base.config)?;
+    let worker = stages::ledger_worker(base, store, Arc::default());
+    worker.rebuild(&AtomicBool::new(false)).context("rebuild the book")
 }

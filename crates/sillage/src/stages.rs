@@ -38,6 +38,7 @@ pub(crate) struct Stages {
     stop: Arc<AtomicBool>,
     threads: Vec<Thread<()>>,
     view: Option<View<FjallKv>>,
+    books: Option<ledger::View>,
 }
 
 /// What the stages stand on.
@@ -72,6 +73,13 @@ pub(crate) fn open_attribution(config: &Config) -> anyhow::Result<State<FjallKv>
     State::open(tables).with_context(context)
 }
 
+/// The book of the ledger, empty if there is none.
+pub(crate) fn open_ledger(config: &Config) -> anyhow::Result<ledger::Store> {
+    let folder = make(state_folder(&config.node.data_folder, "ledger"))?;
+    ledger::Store::open(&folder, config.ledger.cache_bytes)
+        .with_context(|| format!("open the book in {}", folder.display()))
+}
+
 fn make(folder: PathBuf) -> anyhow::Result<PathBuf> {
     std::fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
     Ok(folder)
@@ -98,10 +106,26 @@ pub(crate) fn attribution_worker(
     attribution::Worker::new(base.config.attribution.clone(), deps)
 }
 
+/// The worker of the ledger over `store`.
+pub(crate) fn ledger_worker(
+    base: &Base,
+    store: ledger::Store,
+    desk: Arc<ledger::Desk>,
+) -> ledger::Worker {
+    let deps = ledger::Deps {
+        log: Arc::new(base.log.clone()),
+        store: Arc::new(store),
+        catalog: Arc::clone(&base.catalog),
+        clock: Arc::clone(&base.clock),
+        desk,
+    };
+    ledger::Worker::new(base.config.ledger.clone(), deps)
+}
+
 impl Stages {
     /// No consumers: the node is an edge.
     pub(crate) fn none() -> Self {
-        Self { stop: Arc::default(), threads: Vec::new(), view: None }
+        Self { stop: Arc::default(), threads: Vec::new(), view: None, books: None }
     }
 
     /// Starts every stage. Each opens its state in its own thread: that takes longer the more there is, and no redirect
@@ -127,7 +151,21 @@ impl Stages {
                 Ok(worker.run(stop)?)
             }))
         })?;
+        let desk = Arc::new(ledger::Desk::default());
+        let folder = state_folder(&base.config.node.data_folder, "ledger");
+        let books = ledger::View::new(folder, Arc::clone(&base.catalog), Arc::clone(&desk));
+        stages.books = Some(books);
+        let on = base.clone();
+        stages.spawn("ledger", move || {
+            let worker = ledger_worker(&on, open_ledger(&on.config)?, Arc::clone(&desk));
+            Ok(Box::new(move |stop| Ok(worker.run(stop)?)))
+        })?;
         Ok(stages)
+    }
+
+    /// Reads the book; none on a node without a ledger.
+    pub(crate) fn books(&self) -> Option<ledger::View> {
+        self.books.clone()
     }
 
     /// Looks decisions up; none on a node without attribution.

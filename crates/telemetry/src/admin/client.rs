@@ -62,7 +62,8 @@ fn ask(
     // 1.0: the answer ends with the connection and is never chunked.
     write!(stream, "{method} {path}{mark}{query} HTTP/1.0\r\nHost: {address}\r\n")?;
     if let Some(body) = body {
-        write!(stream, "Content-Length: {}\r\n\r\n", body.len())?;
+        let length = body.len();
+        write!(stream, "Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n")?;
         stream.write_all(body)?;
     } else {
         stream.write_all(b"\r\n")?;

@@ -1,12 +1,13 @@
 //! The listener's own thread and runtime.
 
 use std::convert::Infallible;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -172,6 +173,9 @@ async fn answer(admin: Arc<Admin>, request: Request<Incoming>) -> Response<Full<
     }
     let query = Query::parse(request.uri().query().unwrap_or_default());
     if *request.method() == Method::POST {
+        if let Some(refused) = refused_as_foreign(request.headers()) {
+            return response(refused);
+        }
         return response(asked(&admin, request, query).await);
     }
     response(match request.uri().path() {
@@ -184,6 +188,34 @@ async fn answer(admin: Arc<Admin>, request: Request<Incoming>) -> Response<Full<
         },
         path => mounted(&admin, path, query).await,
     })
+}
+
+/// Refuses what a page of somebody else's could have had a browser send. The listener has no password, and a browser of
+/// this machine reaches it: but a page cannot give a JSON content type to another site without asking first, which nobody
+/// here answers, nor hide its origin; and a name that it had point here is neither an address nor `localhost`.
+fn refused_as_foreign(headers: &HeaderMap) -> Option<Reply> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let essence = text(header::CONTENT_TYPE).and_then(|value| value.split(';').next());
+    if !matches!(essence.map(str::trim), Some("application/json" | "application/x-ndjson")) {
+        let told = "the content type is application/json or application/x-ndjson\n";
+        return Some(Reply::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, told));
+    }
+    let host = text(header::HOST).unwrap_or_default();
+    let named = host.parse::<Authority>().is_ok_and(|authority| {
+        let name = authority.host().trim_matches(['[', ']']);
+        name == "localhost" || name.parse::<IpAddr>().is_ok()
+    });
+    let same_origin = match headers.get(header::ORIGIN) {
+        None => true,
+        Some(origin) => origin.to_str().is_ok_and(|origin| origin == format!("http://{host}")),
+    };
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let same_site = matches!(site, None | Some(b"same-origin" | b"none"));
+    if named && same_origin && same_site {
+        return None;
+    }
+    let told = "this listener takes questions by its address alone, and none from other sites\n";
+    Some(Reply::text(StatusCode::FORBIDDEN, told))
 }
 
 /// Answers a question, whose body must be here in time.

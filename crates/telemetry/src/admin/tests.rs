@@ -106,6 +106,48 @@ fn a_question_has_a_body_of_bounded_size() {
 }
 
 #[test]
+fn what_a_foreign_page_could_have_sent_is_refused() {
+    let admin = Admin::new(shared_recorder(), Draining::default())
+        .question("/pay", 8, |_, _| Reply::text(StatusCode::OK, "paid"))
+        .serve(ANY)
+        .unwrap();
+    let port = admin.address().port();
+    let ask = |headers: &str| {
+        let mut stream = TcpStream::connect(admin.address()).unwrap();
+        let headers = headers.replace("PORT", &port.to_string());
+        write!(stream, "POST /pay HTTP/1.0\r\nContent-Length: 2\r\n{headers}\r\n\r\n{{}}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    let json = "Content-Type: application/json";
+    for own in [
+        format!("{json}\r\nHost: 127.0.0.1:PORT"),
+        format!("{json}; charset=utf-8\r\nHost: localhost:PORT"),
+        format!(
+            "{json}\r\nHost: [::1]:PORT\r\nOrigin: http://[::1]:PORT\r\nSec-Fetch-Site: same-origin"
+        ),
+        "Content-Type: application/x-ndjson\r\nHost: 10.0.0.1:PORT".to_owned(),
+    ] {
+        assert_eq!(ask(&own), "200", "{own}");
+    }
+    for foreign in [
+        format!("{json}\r\nHost: evil.example:PORT"),
+        json.to_owned(),
+        format!("{json}\r\nHost: 127.0.0.1:PORT\r\nOrigin: http://evil.example"),
+        format!("{json}\r\nHost: 127.0.0.1:PORT\r\nOrigin: null"),
+        format!("{json}\r\nHost: 127.0.0.1:PORT\r\nSec-Fetch-Site: cross-site"),
+    ] {
+        assert_eq!(ask(&foreign), "403", "{foreign}");
+    }
+    for simple in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"] {
+        let simple = format!("Content-Type: {simple}\r\nHost: 127.0.0.1:PORT");
+        assert_eq!(ask(&simple), "415", "{simple}");
+    }
+    assert_eq!(ask("Host: 127.0.0.1:PORT"), "415");
+}
+
+#[test]
 fn a_stopped_listener_answers_nobody() {
     let admin = Admin::new(shared_recorder(), Draining::default()).serve(ANY).unwrap();
     let address = admin.address();

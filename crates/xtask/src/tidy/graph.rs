@@ -63,7 +63,16 @@ const RULES: [Rule; 13] = [
     Rule { name: "ledger", must: STAGE, may: &["telemetry"], tests: &["testkit"] },
     Rule {
         name: "sillage",
-        must: &["attribution", "catalog", "dedup", "edge", "event", "eventlog", "telemetry"],
+        must: &[
+            "attribution",
+            "catalog",
+            "dedup",
+            "edge",
+            "event",
+            "eventlog",
+            "ledger",
+            "telemetry",
+        ],
         may: &[],
         tests: &["testkit"],
     },

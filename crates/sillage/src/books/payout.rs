@@ -1,0 +1,167 @@
+//! `sillage payout`: a statement for each partner and currency, as a table, CSV and JSON; with `--apply` marked as paid.
+//!
+//! The money itself is moved by whoever pays. The same payout again shows the same statements and pays nothing.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use event::{Currency, Micros};
+use ledger::Statement;
+use ledger::payout::Status;
+use telemetry::admin;
+
+use super::routes::{PAYOUTS, Statements, Wanted};
+use crate::cli::PayoutArguments;
+use crate::config::{self, Faults};
+
+/// Asks the running node, prints the statements and writes them into files.
+pub(crate) fn run(arguments: &PayoutArguments) -> anyhow::Result<()> {
+    let config = config::from_environment(&arguments.config.config)?;
+    let program = &arguments.program;
+    let wanted = Wanted {
+        program: program
+            .parse()
+            .map_err(|error| Faults::one(format!("program {program:?}: {error}")))?,
+        until: arguments.until.clone(),
+        actor: arguments.actor.clone(),
+        apply: arguments.apply,
+    };
+    let address = config.admin.listen;
+    let answer = admin::post(address, PAYOUTS, &[], &serde_json::to_vec(&wanted)?)
+        .with_context(|| format!("nothing answers at admin.listen = {address}: is `sillage serve` running with this configuration?"))?;
+    if answer.status != 200 {
+        bail!("{}", String::from_utf8_lossy(&answer.body).trim_end());
+    }
+    let Statements { statements } =
+        serde_json::from_slice(&answer.body).context("read the answer of the running node")?;
+    if let Some(file) = &arguments.json {
+        let mut text = serde_json::to_string_pretty(&statements)?;
+        text.push('\n');
+        write(file, &text)?;
+    }
+    if let Some(file) = &arguments.csv {
+        write(file, &csv(&statements))?;
+    }
+    print!("{}", table(&statements));
+    if !arguments.apply && statements.iter().any(|one| one.status == Status::Payable) {
+        println!("nothing was marked as paid. To do so: the same command with --apply");
+    }
+    Ok(())
+}
+
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(file, text).with_context(|| format!("write {}", file.display()))
+}
+
+/// An amount with the digits that it needs, at least those of its currency.
+fn money(amount: Micros, currency: Currency) -> String {
+    amount.decimal(currency.exponent())
+}
+
+const fn word(status: Status) -> &'static str {
+    match status {
+        Status::Payable => "to pay",
+        Status::Paid => "paid",
+        Status::CarriedForward => "carried forward",
+    }
+}
+
+/// One row for each statement.
+pub(crate) fn table(statements: &[Statement]) -> String {
+    let mut text = String::new();
+    let mut row = |cells: [&str; 5]| {
+        let [partner, orders, amount, status, id] = cells;
+        // Writing to a String does not fail.
+        let _written = writeln!(text, "{partner:<20} {orders:>7} {amount:>18}  {status:<15}  {id}");
+    };
+    if statements.is_empty() {
+        return "nothing is locked and not paid\n".to_owned();
+    }
+    row(["partner", "orders", "amount", "", "statement"]);
+    for one in statements {
+        let amount = format!("{} {}", money(one.amount_micros, one.currency), one.currency);
+        let orders = one.lines.len().to_string();
+        row([one.partner.as_str(), &orders, &amount, word(one.status), &one.id]);
+    }
+    text
+}
+
+const HEADER: &str = "statement,partner,status,order,order_id,converted_at,currency,net,commission,paid_before,amount,state,code";
+
+/// One row for each statement and order.
+pub(crate) fn csv(statements: &[Statement]) -> String {
+    let mut text = format!("{HEADER}\n");
+    for one in statements {
+        let currency = one.currency;
+        for line in &one.lines {
+            let cells = [
+                one.id.clone(),
+                one.partner.to_string(),
+                word(one.status).to_owned(),
+                line.order.to_string(),
+                line.order_id.clone().unwrap_or_default(),
+                line.converted_at.rfc3339(),
+                currency.to_string(),
+                money(line.net_micros, currency),
+                money(line.commission_micros, currency),
+                money(line.paid_before_micros, currency),
+                money(line.amount_micros, currency),
+                line.state.to_string(),
+                line.code.number().to_string(),
+            ];
+            let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
+            text.push_str(&cells.join(","));
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// A cell as RFC 4180 has it. A leading sign that a spreadsheet would take for a formula is quoted with an apostrophe,
+/// unless the cell is a number.
+fn quoted(cell: &str) -> String {
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r'])
+        && !cell.bytes().all(|byte| byte.is_ascii_digit() || b"-.".contains(&byte));
+    let cell = if formula { format!("'{cell}") } else { cell.to_owned() };
+    if cell.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{csv, quoted, table};
+
+    #[test]
+    fn a_statement_is_a_row_and_its_orders_are_lines() {
+        let statement = serde_json::json!([{
+            "id": "s1", "program": "shop", "partner": "lea", "currency": "EUR", "until": 0, "status": "payable",
+            "amount_micros": 3_746_000,
+            "lines": [{
+                "order": "shop/sale/real/o:BX-1", "order_id": "=BX,1", "converted_at": 0, "net_micros": 74_920_000,
+                "commission_micros": 3_746_000, "paid_before_micros": 0, "amount_micros": 3_746_000,
+                "state": "locked", "code": 0,
+            }],
+        }]);
+        let statements: Vec<_> = serde_json::from_value(statement).unwrap();
+        expect_test::expect![[r#"
+            partner               orders             amount                   statement
+            lea                        1          3.746 EUR  to pay           s1
+        "#]]
+        .assert_eq(&table(&statements));
+        expect_test::expect![[r#"
+            statement,partner,status,order,order_id,converted_at,currency,net,commission,paid_before,amount,state,code
+            s1,lea,to pay,shop/sale/real/o:BX-1,"'=BX,1",1970-01-01T00:00:00.000Z,EUR,74.92,3.746,0.00,3.746,locked,0
+        "#]]
+        .assert_eq(&csv(&statements));
+        assert_eq!(table(&[]), "nothing is locked and not paid\n");
+    }
+
+    #[test]
+    fn numbers_stay_numbers_and_formulas_become_text() {
+        assert_eq!([quoted("-3.00"), quoted("-x"), quoted("a\"b")], ["-3.00", "'-x", "\"a\"\"b\""]);
+    }
+}
