@@ -60,10 +60,10 @@ fn act(action: Action, arguments: &FileArguments) -> anyhow::Result<ExitCode> {
     };
     let job = Job { action, program, batch: &batch, now: SystemClock.now() };
     let read = rows::read(&text, job);
-    let outlook = if read.acts.is_empty() {
-        Outlook::default()
-    } else {
-        preview::ask(config.admin.listen, &arguments.program, &read.acts)?
+    let outlook = match read.acts.as_slice() {
+        [] => Outlook::default(),
+        acts => preview::ask(config.admin.listen, &arguments.program, acts)
+            .inspect_err(|_| _ = show_faults(&arguments.csv, &read.faults))?,
     };
     let mut faults = read.faults;
     faults.extend(outlook.faults.iter().cloned());
@@ -74,14 +74,13 @@ fn act(action: Action, arguments: &FileArguments) -> anyhow::Result<ExitCode> {
         .into_iter()
         .filter(|act| outlook.faults.iter().all(|fault| fault.line != act.line))
         .collect();
-    let word = action.as_str();
     println!(
         "{}: {}, {}, batch {batch}",
         arguments.csv.display(),
         counted(read.rows, "row"),
         counted(good.len() + outlook.faults.len(), "order"),
     );
-    for line in outlook.words(word) {
+    for line in outlook.words() {
         println!("{line}");
     }
     if faulty > 0 && arguments.rows == Rows::All {

@@ -94,6 +94,9 @@ pub(crate) struct ListArguments {
     /// Only orders of this partner.
     #[arg(long, value_name = "NAME")]
     pub(crate) partner: Option<String>,
+    /// Prints order_id and goal only, as a file for the other commands.
+    #[arg(long)]
+    pub(crate) ids: bool,
     #[command(flatten)]
     pub(crate) config: ConfigArgument,
 }

@@ -1,7 +1,8 @@
 //! `sillage orders list`: orders with their state and commission, as the running node knows them.
 
 use anyhow::{Context as _, bail};
-use event::{Code, Currency, Micros, Millis};
+use event::order::OrderRef;
+use event::{Code, Currency, Micros, Millis, OrderKey};
 use serde::Deserialize;
 use telemetry::admin;
 
@@ -48,6 +49,9 @@ const HEADER: [&str; 8] =
 pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<()> {
     let config = config::from_environment(&arguments.config.config)?;
     let code = arguments.code.map(|code| code.to_string());
+    if arguments.ids {
+        println!("order_id,goal");
+    }
     let mut after: Option<String> = None;
     let mut count = 0;
     loop {
@@ -67,12 +71,18 @@ pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<()> {
             bail!("{}", text.trim_end());
         }
         let (page, next) = page(&text)?;
-        if count == 0 && !page.is_empty() {
+        if count == 0 && !page.is_empty() && !arguments.ids {
             println!("{}", row(&HEADER.map(str::to_owned)));
         }
         count += page.len();
         for order in &page {
-            println!("{}", row(&cells(order)));
+            if !arguments.ids {
+                println!("{}", row(&cells(order)));
+            } else if let Some(line) = id(order) {
+                println!("{line}");
+            } else {
+                eprintln!("{}: has no order id; an act on it needs POST /v1/orders", order.order);
+            }
         }
         match next {
             Some(next) if after.as_deref() != Some(&*next) => after = Some(next),
@@ -80,11 +90,24 @@ pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<()> {
         }
     }
     match count {
+        _ if arguments.ids => {}
         0 => println!("no such orders"),
         1 => println!("1 order"),
         count => println!("{} orders", grouped(count)),
     }
     Ok(())
+}
+
+/// The order as a row of a file; none if it has no order id.
+fn id(order: &Order) -> Option<String> {
+    let key: OrderKey = order.order.parse().ok()?;
+    let id = order.order_id.as_ref().filter(|_| matches!(key.reference, OrderRef::Order(_)))?;
+    let quoted = if id.contains([',', ';', '"']) {
+        format!("\"{}\"", id.replace('"', "\"\""))
+    } else {
+        id.clone()
+    };
+    Some(format!("{quoted},{}", key.goal))
 }
 
 fn page(text: &str) -> anyhow::Result<(Vec<Order>, Option<String>)> {
@@ -143,7 +166,7 @@ fn row(cells: &[String; 8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{cells, page, row};
+    use super::{cells, id, page, row};
 
     #[test]
     fn orders_stand_in_columns() {
@@ -160,6 +183,8 @@ mod tests {
             BX-1                 held      lea                   74.92 EUR      3.746 EUR  2026-11-05 14:22  2026-12-05 14:22  110 unconfirmed
             shop/lead/real/c:X   locked    -                         0 JPY        500 JPY  1970-01-01 00:00  -"#]]
         .assert_eq(&shown.join("\n"));
+        let ids: Vec<_> = orders.iter().map(id).collect();
+        assert_eq!(ids, [Some("BX-1,sale".to_owned()), None]);
         assert!(page("{\"next\":null}").unwrap().1.is_none());
         assert!(page("").is_err(), "cut off");
     }

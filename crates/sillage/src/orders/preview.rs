@@ -120,7 +120,7 @@ impl Outlook {
     }
 
     /// The outlook in words, a line each.
-    pub(super) fn words(&self, act: &str) -> Vec<String> {
+    pub(super) fn words(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for ((before, after), count) in &self.changes {
             lines.push(format!("{:>9}  {before} → {after}", grouped(*count)));
@@ -141,7 +141,7 @@ impl Outlook {
             .map(|(currency, difference)| signed(*difference, *currency))
             .collect();
         let money = if money.is_empty() { "no difference".to_owned() } else { money.join(", ") };
-        lines.push(format!("commission by this {act}: {money}"));
+        lines.push(format!("commission: {money}"));
         lines
     }
 }
@@ -212,8 +212,8 @@ mod tests {
                     1  stay in their state, with other money
                     1  stay as they are
                     1  with a fault
-            commission by this decline: -3.00 EUR, -10 JPY"#]]
-        .assert_eq(&outlook.words("decline").join("\n"));
+            commission: -3.00 EUR, -10 JPY"#]]
+        .assert_eq(&outlook.words().join("\n"));
         assert_eq!(
             (outlook.faults[0].line, outlook.faults[0].text.as_str()),
             (7, "order BX-7: is not known")

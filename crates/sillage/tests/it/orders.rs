@@ -117,7 +117,7 @@ fn a_dry_run_shows_what_would_change_and_changes_nothing() {
         october.csv: 3 rows, 3 orders, batch b51988ae526e0e17
                 2  pending → declined
                 1  stay as they are
-        commission by this decline: -6.00 EUR
+        commission: -6.00 EUR
         nothing was sent. To apply it: the same command with --apply
     "#]]
     .assert_eq(&out);
@@ -140,7 +140,7 @@ fn one_faulty_row_keeps_all_rows_from_being_sent_and_each_is_told_by_its_line() 
         october.csv: 4 rows, 2 orders, batch edb8362f531e44f7
                 1  pending → declined
                 1  with a fault
-        commission by this decline: -3.00 EUR
+        commission: -3.00 EUR
         nothing was sent: 3 rows with a fault (above). Correct the file, or apply the others with --rows each
     "#]]
     .assert_eq(&out);
@@ -176,7 +176,7 @@ fn an_applied_file_is_on_the_log_and_again_it_is_the_same_acts() {
         back.csv: 4 rows, 3 orders, batch bde032b06e369beb
                 2  stay in their state, with other money
                 1  with a fault
-        commission by this return: -4.00 EUR
+        commission: -4.00 EUR
         stored 2 of 2 orders
         the books follow within seconds: see `sillage orders list` and `sillage trace ORDER`
     "#]]
@@ -191,6 +191,21 @@ fn an_applied_file_is_on_the_log_and_again_it_is_the_same_acts() {
     assert_eq!(acts[0].returned[1].amount.unwrap().0, 2_500_000);
     assert_eq!(acts[1].order.to_string(), "shop/sale/real/o:BX-2");
     assert_eq!(acts[1].actor.as_deref(), Some("key:shop-orders"));
+    node.stop();
+}
+
+#[test]
+fn the_edge_is_found_and_called_by_its_name_as_the_configuration_says() {
+    let (place, books) = (with_key(), books());
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let config = std::fs::read_to_string(place.path().join("sillage.toml")).unwrap();
+    let listen = format!("listen = [\"{free}\"]\nhosts = [\"t.shop.example\"]");
+    place.write("sillage.toml", &config.replacen("listen = [\"127.0.0.1:0\"]", &listen, 1));
+    let node = Node::start(&place, "edge");
+    place.write("a.csv", "order_id\nBX-1\n");
+    let (code, out, err) = said(&place, &books, "approve --program shop --csv a.csv --apply");
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert_eq!(acts(&place).len(), 1);
     node.stop();
 }
 
@@ -227,7 +242,7 @@ fn without_a_key_the_dry_run_goes_and_says_what_to_write_where() {
     expect![[r#"
         a.csv: 1 row, 1 order, batch acd139576230e870
                 1  pending → approved
-        commission by this approve: no difference
+        commission: no difference
         nothing was sent. To apply it: the same command with --apply
         before that: program shop has no key that signs its calls. Do this once:
           1. sillage keygen keys.toml --name shop-orders --program shop
@@ -319,7 +334,7 @@ fn an_interruption_says_how_far_it_came_and_how_to_go_on() {
 #[test]
 fn nothing_that_answers_is_said_as_such() {
     let place = with_key();
-    place.write("a.csv", "order_id\nBX-1\n");
+    place.write("a.csv", "order_id\nBX-1\n\"\"x\n");
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = place.command(&["orders", "approve", "--program", "shop", "--csv", "a.csv"]);
     command.env("SILLAGE__ADMIN__LISTEN", closed.to_string());
@@ -327,6 +342,7 @@ fn nothing_that_answers_is_said_as_such() {
     assert_eq!(output.status.code(), Some(1));
     let err = String::from_utf8(output.stderr).unwrap();
     assert!(err.contains("is `sillage serve` running with this configuration?"), "{err}");
+    assert!(err.starts_with("a.csv:3: text follows"), "the faults of the file are told: {err}");
 }
 
 #[test]
@@ -341,6 +357,15 @@ fn the_list_goes_through_all_pages() {
         2 orders
     "#]]
     .assert_eq(&out);
+}
+
+#[test]
+fn a_list_of_ids_is_a_file_for_the_other_commands() {
+    let (place, books) = (with_key(), books());
+    let (code, out, _) = said(&place, &books, "list --program shop --ids");
+    assert_eq!((code, out.as_str()), (0, "order_id,goal\nBX-1,sale\nBX-1,sale\n"));
+    place.write("held.csv", "order_id,goal\nBX-1,sale\n");
+    assert_eq!(said(&place, &books, "approve --program shop --csv held.csv").0, 0);
 }
 
 #[test]
