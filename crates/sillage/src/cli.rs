@@ -34,6 +34,9 @@ pub(crate) enum Command {
     /// Shows what partners are to be paid for locked orders; with --apply marks it as paid.
     Payout(PayoutArguments),
     /// Makes the state of dedup, attribution and the ledger anew from the topics; nothing else may run.
+    /// Shows clicks, orders, sales and commissions of a running node by partner, link, day …
+    Report(ReportArguments),
+    /// Makes the state of dedup and attribution anew from the topics; nothing else may run.
     Rebuild(ConfigArgument),
     /// Makes the key file, or adds keys to it that sign an hour from now.
     Keygen(KeygenArguments),
@@ -119,6 +122,31 @@ pub(crate) struct PayoutArguments {
     /// Who has it paid, for the books.
     #[arg(long, value_name = "NAME", requires = "apply")]
     pub(crate) actor: Option<String>,
+pub(crate) struct ReportArguments {
+    /// Program; needed if there are several.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) program: Option<String>,
+    /// One partner only.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) partner: Option<String>,
+    /// Goal of the orders, such as lead; default sale, * for all.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) goal: Option<String>,
+    /// Rows: total, partner, segment, link, channel, day, customer, code, time, s1 … s10.
+    #[arg(long, value_name = "GROUP", default_value = "partner")]
+    pub(crate) by: String,
+    /// The day of an order: its own (event) or that of its credited click (click).
+    #[arg(long, value_name = "BASIS", default_value = "event")]
+    pub(crate) basis: String,
+    /// First day in the program's time zone, such as 2026-11-01; default: 30 days up to the last one.
+    #[arg(long, value_name = "DAY")]
+    pub(crate) from: Option<String>,
+    /// Last day; default today.
+    #[arg(long, value_name = "DAY")]
+    pub(crate) to: Option<String>,
+    /// How it is shown: table, csv or json.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: String,
     #[command(flatten)]
     pub(crate) config: ConfigArgument,
 }

@@ -95,6 +95,8 @@ pub(crate) struct Config {
     pub(crate) attribution: attribution::Config,
     /// The stage that keeps the book.
     pub(crate) ledger: ledger::Config,
+    /// The stage that sums up what managers and partners look at.
+    pub(crate) report: report::Config,
     /// Probes, metrics and traces, for operators.
     pub(crate) admin: telemetry::admin::Config,
     /// What is written to standard error.
@@ -185,6 +187,7 @@ impl Config {
         faults.extend(self.dedup.faults().into_iter().map(within("dedup")));
         faults.extend(self.attribution.faults().into_iter().map(within("attribution")));
         faults.extend(self.ledger.faults().into_iter().map(within("ledger")));
+        faults.extend(self.report.faults().into_iter().map(within("report")));
         faults.extend(self.admin.faults().into_iter().map(within("admin")));
         faults.extend(self.log.faults().into_iter().map(within("log")));
         faults

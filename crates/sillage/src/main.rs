@@ -23,6 +23,7 @@ mod loss;
 mod node;
 mod orders;
 mod rebuild;
+mod reports;
 mod retention;
 mod serve;
 mod signals;
@@ -54,6 +55,7 @@ const METRICS: &[&[telemetry::Metric]] = &[
     dedup::METRICS,
     attribution::METRICS,
     ledger::METRICS,
+    report::METRICS,
     stages::METRICS,
     loss::METRICS,
     retention::METRICS,
@@ -100,6 +102,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Decide(arguments) => decide::run(&arguments),
         Command::Books(arguments) => books::run(&arguments),
         Command::Payout(arguments) => books::pay(&arguments),
+        Command::Report(arguments) => reports::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments.config),
     };
     ran.map(|()| ExitCode::SUCCESS)

@@ -21,6 +21,7 @@ use crate::catalog_file::Source;
 use crate::config::{Config, Faults};
 use crate::keys;
 use crate::loss;
+use crate::reports;
 use crate::retention::Retention;
 use crate::signals::Request;
 use crate::stages::{Base, Stages};
@@ -122,6 +123,7 @@ impl Node {
             }
             None => admin,
         };
+        let admin = reports::mount(admin, stages.report());
         let admin = edge.pulses().iter().cloned().fold(admin, Admin::watch);
         let admin = admin.serve(config.admin.listen)?;
         Ok(Self { config, draining, admin, edge, doubt, stages, loss, catalog, log })

@@ -20,6 +20,7 @@ use telemetry::Metric;
 use telemetry::task::{self, Thread};
 
 use crate::config::Config;
+use crate::reports;
 
 /// Pause before a failed stage is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -39,6 +40,7 @@ pub(crate) struct Stages {
     threads: Vec<Thread<()>>,
     view: Option<View<FjallKv>>,
     books: Option<ledger::View>,
+    report: Option<report::View>,
 }
 
 /// What the stages stand on.
@@ -120,12 +122,24 @@ pub(crate) fn ledger_worker(
         desk,
     };
     ledger::Worker::new(base.config.ledger.clone(), deps)
+/// The worker of the report over its state, empty if there is none.
+fn report_worker(base: &Base) -> anyhow::Result<report::Worker> {
+    let folder = make(state_folder(&base.config.node.data_folder, "report"))?;
+    let store = report::Store::open(&folder)
+        .with_context(|| format!("open the state of the report in {}", folder.display()))?;
+    let deps = report::Deps {
+        log: Arc::new(base.log.clone()),
+        store: Arc::new(store),
+        catalog: Arc::clone(&base.catalog),
+    };
+    Ok(report::Worker::new(base.config.report.clone(), deps))
 }
 
 impl Stages {
     /// No consumers: the node is an edge.
     pub(crate) fn none() -> Self {
         Self { stop: Arc::default(), threads: Vec::new(), view: None, books: None }
+        Self { stop: Arc::default(), threads: Vec::new(), view: None, report: None }
     }
 
     /// Starts every stage. Each opens its state in its own thread: that takes longer the more there is, and no redirect
@@ -158,6 +172,10 @@ impl Stages {
         let on = base.clone();
         stages.spawn("ledger", move || {
             let worker = ledger_worker(&on, open_ledger(&on.config)?, Arc::clone(&desk));
+        stages.report = Some(reports::view(base));
+        let on = base.clone();
+        stages.spawn("report", move || {
+            let worker = report_worker(&on)?;
             Ok(Box::new(move |stop| Ok(worker.run(stop)?)))
         })?;
         Ok(stages)
@@ -171,6 +189,11 @@ impl Stages {
     /// Looks decisions up; none on a node without attribution.
     pub(crate) fn view(&self) -> Option<View<FjallKv>> {
         self.view.clone()
+    }
+
+    /// Answers for the report; none on a node without it.
+    pub(crate) fn report(&self) -> Option<report::View> {
+        self.report.clone()
     }
 
     fn spawn(

@@ -100,6 +100,11 @@ impl Query {
         Self(map)
     }
 
+    /// The names that were given.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The value of `name`, if given.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -18,6 +18,7 @@ const SECTIONS: [(&str, &str, &str); 9] = [
     ("dedup", include_str!("../../../dedup/src/config.rs"), "Config"),
     ("attribution", include_str!("../../../attribution/src/config.rs"), "Config"),
     ("ledger", include_str!("../../../ledger/src/config.rs"), "Config"),
+    ("report", include_str!("../../../report/src/config.rs"), "Config"),
     ("admin", include_str!("../../../telemetry/src/admin.rs"), "Config"),
     ("log", include_str!("../../../telemetry/src/log.rs"), "Config"),
 ];

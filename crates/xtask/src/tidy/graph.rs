@@ -1,6 +1,6 @@
 //! Which crate may name which: the walls of the design.
 //!
-//! `event ← {catalog, eventlog} ← {edge, dedup, attribution, ledger} ← sillage`; `telemetry` is a leaf that any but `event`
+//! `event ← {catalog, eventlog} ← {edge, dedup, attribution, ledger, report} ← sillage`; `telemetry` is a leaf that any but `event`
 //! may use; `testkit` is for tests; stages never import each other.
 
 use serde::Deserialize;
@@ -47,7 +47,7 @@ struct Rule {
     tests: &'static [&'static str],
 }
 
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 14] = [
     Rule { name: "event", must: &[], may: &[], tests: &[] },
     Rule { name: "telemetry", must: &[], may: &[], tests: &[] },
     Rule {
@@ -61,6 +61,7 @@ const RULES: [Rule; 13] = [
     Rule { name: "dedup", must: STAGE, may: &["telemetry"], tests: &["testkit"] },
     Rule { name: "attribution", must: STAGE, may: &["telemetry"], tests: &["testkit"] },
     Rule { name: "ledger", must: STAGE, may: &["telemetry"], tests: &["testkit"] },
+    Rule { name: "report", must: STAGE, may: &["telemetry"], tests: &["testkit"] },
     Rule {
         name: "sillage",
         must: &[
@@ -71,6 +72,7 @@ const RULES: [Rule; 13] = [
             "event",
             "eventlog",
             "ledger",
+            "report",
             "telemetry",
         ],
         may: &[],
@@ -92,6 +94,7 @@ const EVERY_LIBRARY: &[&str] = &[
     "event",
     "eventlog",
     "ledger",
+    "report",
     "telemetry",
     "testkit",
 ];

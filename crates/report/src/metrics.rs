@@ -1,0 +1,61 @@
+//! What the report measures.
+
+use metrics::{Counter, Histogram};
+use telemetry::Metric;
+
+/// From a batch of one record to a full one on a slow disk.
+const BATCH_SECONDS: &[f64] = &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+const READ: Metric = Metric::counter(
+    "report_records_read_total",
+    "Records read, by kind: touch, decision, posting, skipped (nothing to count), unreadable.",
+)
+.labels(&["kind"]);
+const BATCH: Metric = Metric::histogram(
+    "report_batch_seconds",
+    BATCH_SECONDS,
+    "Time from a batch to its committed rollups. Seconds.",
+);
+const RESTARTED: Metric = Metric::counter(
+    "report_sessions_restarted_total",
+    "Times that the worker began anew from its last committed batch, by cause.",
+)
+.labels(&["cause"]);
+
+/// Everything this crate measures.
+pub const METRICS: &[Metric] = &[READ, BATCH, RESTARTED];
+
+/// Measurements of the report. Made once, after the recorder is installed.
+pub(crate) struct Metrics {
+    /// Touches and activations read.
+    pub(crate) touches: Counter,
+    /// Decisions read.
+    pub(crate) decisions: Counter,
+    /// Postings read.
+    pub(crate) postings: Counter,
+    /// Records with nothing to count.
+    pub(crate) skipped: Counter,
+    /// Records that cannot be read.
+    pub(crate) unreadable: Counter,
+    /// Time from a batch to its committed rollups.
+    pub(crate) batch_seconds: Histogram,
+    /// Sessions restarted because of the log.
+    pub(crate) restarted_by_log: Counter,
+    /// Sessions restarted because another member took the partition.
+    pub(crate) fenced: Counter,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        Self {
+            touches: READ.counter_of(&["touch"]),
+            decisions: READ.counter_of(&["decision"]),
+            postings: READ.counter_of(&["posting"]),
+            skipped: READ.counter_of(&["skipped"]),
+            unreadable: READ.counter_of(&["unreadable"]),
+            batch_seconds: BATCH.histogram_of(&[]),
+            restarted_by_log: RESTARTED.counter_of(&["log"]),
+            fenced: RESTARTED.counter_of(&["fenced"]),
+        }
+    }
+}

@@ -1,0 +1,503 @@
+//! Orders and what partners get of them: of an order's postings the one with the highest number holds.
+
+use event::body::posting::{BookedOrder, Purpose, Share, Subject};
+use event::body::{CustomerType, OrderState, Posting};
+use event::split::split;
+use event::time::DAY_MS;
+use event::{Code, Micros, Millis, OrderKey};
+use rusqlite::{Error, OptionalExtension as _, Row, params};
+use serde::Serialize;
+
+use super::touches::kind_number;
+use super::write::{Feed, Writer, pair};
+use super::{NOBODY, OWN};
+use crate::days::{Day, Zone};
+
+/// A whole credit: shares of an order sum to it.
+pub(crate) const CREDIT: i64 = 1_000_000;
+
+/// Basis of a sum by day: everything on its own day.
+pub(crate) const BY_EVENT: i64 = 0;
+/// Basis of a sum by day: an order on the day of its credited touch.
+pub(crate) const BY_CLICK: i64 = 1;
+
+/// The number of a state.
+pub(crate) fn state_number(state: OrderState) -> i64 {
+    let place = OrderState::ALL.iter().position(|known| *known == state);
+    place.and_then(|place| i64::try_from(place).ok()).unwrap_or(0)
+}
+
+/// The state with this number.
+pub(crate) fn state_of(number: i64) -> OrderState {
+    let place = usize::try_from(number).ok();
+    place.and_then(|place| OrderState::ALL.get(place)).copied().unwrap_or(OrderState::Pending)
+}
+
+const fn customer_number(customer: Option<CustomerType>) -> i64 {
+    match customer {
+        None => 0,
+        Some(CustomerType::New) => 1,
+        Some(CustomerType::Returning) => 2,
+    }
+}
+
+/// An order as far as sums by day need it.
+pub(super) struct Held {
+    program: i64,
+    goal: String,
+    converted_at: i64,
+    currency: String,
+    code: i64,
+    customer: i64,
+    lock_at: i64,
+    /// What stayed and came back of the whole order, and its state: for one that nobody brought.
+    whole: (i64, i64, i64),
+    shares: Vec<HeldShare>,
+}
+
+pub(super) struct HeldShare {
+    partner: i64,
+    touched_at: i64,
+    link: i64,
+    channel: i64,
+    credit: i64,
+    net: i64,
+    returned: i64,
+    margin: i64,
+    margin_unknown: i64,
+    commission: i64,
+    currency: String,
+    state: i64,
+}
+
+/// The parts of an order's values that a share has.
+struct Parts {
+    credit: i64,
+    returned: i64,
+    margin: i64,
+    margin_unknown: i64,
+}
+
+/// What a partner sees of a share: if it changes, the row is told again.
+#[derive(Serialize)]
+struct Shown<'a> {
+    order: (Millis, Option<CustomerType>, Code, Option<&'a str>, Micros, Micros),
+    share: (Micros, Micros, &'a str, OrderState, &'a [Code], Option<&'a str>, Millis),
+    what: (&'a str, &'a str, Option<&'a str>),
+}
+
+impl Writer<'_> {
+    pub(super) fn posting(&mut self, posting: &Posting) -> Result<(), Error> {
+        match (&posting.subject, &posting.booked) {
+            (Subject::Day(_), _) => self.day_pay(posting),
+            (Subject::Order(key), Some(booked)) if !key.test => self.order(posting, key, booked),
+            (Subject::Order(_), _) => Ok(()),
+        }
+    }
+
+    /// Pay without an order: each posting adds its difference, once.
+    fn day_pay(&mut self, posting: &Posting) -> Result<(), Error> {
+        let Subject::Day(day) = &posting.subject else { return Ok(()) };
+        let Ok(number) = Day::parse(&day.day).map(Day::number) else { return Ok(()) };
+        let (program, _) = self.zone(day.program.as_str())?;
+        let partner = self.name(day.partner.as_str())?;
+        let due = posting.transfers.iter().filter(|transfer| transfer.purpose != Purpose::Pay);
+        let (mut amount, mut currency) = (0_i64, None);
+        for transfer in due {
+            let expense = |account| matches!(account, &event::body::Account::Expense(_));
+            let sign = i64::from(expense(&transfer.debit)) - i64::from(expense(&transfer.credit));
+            amount = amount.saturating_add(transfer.amount.0.saturating_mul(sign));
+            currency = currency.or(Some(transfer.currency));
+        }
+        let Some(currency) = currency else { return Ok(()) };
+        let subject = format!("{}/{}/{}/{}", day.partner, day.terms, day.rank, day.day);
+        let posted = i64::try_from(posting.number).unwrap_or(i64::MAX);
+        let sql = "INSERT OR IGNORE INTO day_pay VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let row = params![subject, posted, program, partner, number, currency.as_str(), amount];
+        self.db.prepare_cached(sql)?.execute(row).map(drop)
+    }
+
+    fn order(
+        &mut self,
+        posting: &Posting,
+        key: &OrderKey,
+        booked: &BookedOrder,
+    ) -> Result<(), Error> {
+        let (program, zone) = self.zone(key.program.as_str())?;
+        let text = key.to_string();
+        let number = i64::try_from(posting.number).unwrap_or(i64::MAX);
+        let find = "SELECT id, number FROM orders WHERE key = ?1";
+        let known: Option<(i64, i64)> = self
+            .db
+            .prepare_cached(find)?
+            .query_row([&text], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        if let Some((id, held)) = known
+            && held >= number
+        {
+            return if held > number { self.once_shared((id, program), booked) } else { Ok(()) };
+        }
+        let customer = customer_number(booked.customer_type);
+        let id = match known {
+            Some((id, _)) => {
+                self.add_order_days(&self.held(id)?, &zone, -1)?;
+                id
+            }
+            None => {
+                let sql = "INSERT INTO orders (key, program, goal, number, converted_at, currency, amount, returned, \
+                           code, state, customer, lock_at, changed_at) \
+                           VALUES (?1, ?2, ?3, 0, 0, '', 0, 0, 0, 0, 0, 0, 0)";
+                self.db.prepare_cached(sql)?.insert(params![text, program, key.goal.as_str()])?
+            }
+        };
+        let sql = "UPDATE orders SET number = ?2, order_id = ?3, converted_at = ?4, currency = ?5, amount = ?6, \
+                   returned = ?7, code = ?8, note = ?9, state = ?10, customer = ?11, lock_at = ?12, changed_at = ?13 \
+                   WHERE id = ?1";
+        self.db.prepare_cached(sql)?.execute(params![
+            id,
+            number,
+            booked.order_id,
+            booked.converted_at.0,
+            booked.currency.as_str(),
+            booked.amount.0,
+            booked.returned.0,
+            booked.code.number(),
+            booked.note,
+            state_number(booked.state),
+            customer,
+            booked.lock_at.0,
+            posting.changed_at.0,
+        ])?;
+        self.shares((id, program), posting, booked)?;
+        self.add_order_days(&self.held(id)?, &zone, 1)
+    }
+
+    /// An earlier posting that comes late tells only who had a share once.
+    fn once_shared(&mut self, of: (i64, i64), booked: &BookedOrder) -> Result<(), Error> {
+        let changed_at: i64 = {
+            let mut select =
+                self.db.prepare_cached("SELECT changed_at FROM orders WHERE id = ?1")?;
+            select.query_row([of.0], |row| row.get(0))?
+        };
+        for share in booked.shares.iter().filter(|share| share.partner.is_some()) {
+            let known = "SELECT 1 FROM share WHERE ord = ?1 AND touch = ?2";
+            if !self.db.prepare_cached(known)?.exists(params![of.0, &share.touch.as_bytes()[..]])? {
+                let feed = self.next_in_feed(changed_at)?;
+                self.put_share(of, share, None, (0, feed))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn shares(
+        &mut self,
+        of: (i64, i64),
+        posting: &Posting,
+        booked: &BookedOrder,
+    ) -> Result<(), Error> {
+        let known: Vec<(Vec<u8>, i64, Feed, bool)> = {
+            let sql = "SELECT touch, shown, seq, changed_at, gone FROM share WHERE ord = ?1";
+            let mut select = self.db.prepare_cached(sql)?;
+            let row = |row: &Row<'_>| {
+                let feed = Feed { seq: row.get(2)?, changed_at: row.get(3)? };
+                Ok((row.get(0)?, row.get(1)?, feed, row.get(4)?))
+            };
+            select.query_map([of.0], row)?.collect::<Result<_, _>>()?
+        };
+        for (share, parts) in booked.shares.iter().zip(parts(booked)) {
+            let touch = share.touch.as_bytes();
+            let shown = shown(booked, share);
+            let before = known.iter().find(|(id, ..)| id[..] == touch[..]);
+            let feed = match before {
+                Some((_, as_before, feed, false)) if *as_before == shown => *feed,
+                _ => self.next_in_feed(posting.changed_at.0)?,
+            };
+            self.put_share(of, share, Some(parts), (shown, feed))?;
+        }
+        for (touch, _, _, gone) in &known {
+            let stays = booked.shares.iter().any(|share| share.touch.as_bytes()[..] == touch[..]);
+            if !stays && !gone {
+                let feed = self.next_in_feed(posting.changed_at.0)?;
+                let sql = "UPDATE share SET gone = 1, credit = 0, net = 0, returned = 0, margin = 0, \
+                           margin_unknown = 0, commission = 0, codes = '', statement = NULL, seq = ?3, changed_at = ?4 \
+                           WHERE ord = ?1 AND touch = ?2";
+                let key = params![of.0, touch, feed.seq, feed.changed_at];
+                self.db.prepare_cached(sql)?.execute(key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a share; without parts, as one that somebody had once.
+    fn put_share(
+        &mut self,
+        (order, program): (i64, i64),
+        share: &Share,
+        parts: Option<Parts>,
+        (shown, feed): (i64, Feed),
+    ) -> Result<(), Error> {
+        let partner = self.name(share.partner.as_ref().map_or(OWN, |name| name.as_str()))?;
+        let link = self.name(share.link.as_str())?;
+        let channel = self.name(share.channel.as_ref().map_or("", |name| name.as_str()))?;
+        let subs = serde_json::to_string(&share.dimensions.subs).unwrap_or_default();
+        let codes: Vec<String> = share.codes.iter().map(|code| code.number().to_string()).collect();
+        let gone = parts.is_none();
+        let money = |amount: Micros| if gone { 0 } else { amount.0 };
+        let Parts { credit, returned, margin, margin_unknown } =
+            parts.unwrap_or(Parts { credit: 0, returned: 0, margin: 0, margin_unknown: 0 });
+        let sql = "INSERT OR REPLACE INTO share (ord, program, partner, touch, kind, touched_at, link, channel, credit, \
+                   net, returned, margin, margin_unknown, commission, currency, state, codes, statement, subs, pcid, \
+                   gone, shown, seq, changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
+                   ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
+        let row = params![
+            order,
+            program,
+            partner,
+            &share.touch.as_bytes()[..],
+            kind_number(share.kind),
+            share.touched_at.0,
+            link,
+            channel,
+            credit,
+            money(share.net),
+            returned,
+            margin,
+            margin_unknown,
+            money(share.commission),
+            share.currency.as_str(),
+            state_number(share.state),
+            if gone { String::new() } else { codes.join(",") },
+            share.statement,
+            subs,
+            share.dimensions.pcid,
+            gone,
+            shown,
+            feed.seq,
+            feed.changed_at,
+        ];
+        self.db.prepare_cached(sql)?.execute(row).map(drop)
+    }
+
+    /// The next place in the feed: its times never go back, so that whoever read up to a place misses nothing.
+    fn next_in_feed(&mut self, changed_at: i64) -> Result<Feed, Error> {
+        let held = match self.feed {
+            Some(feed) => feed,
+            None => {
+                let mut select = self.db.prepare_cached("SELECT seq, changed_at FROM feed")?;
+                select
+                    .query_row([], |row| Ok(Feed { seq: row.get(0)?, changed_at: row.get(1)? }))?
+            }
+        };
+        let next = Feed { seq: held.seq + 1, changed_at: held.changed_at.max(changed_at) };
+        self.feed = Some(next);
+        Ok(next)
+    }
+
+    /// An order as the file has it.
+    pub(super) fn held(&self, id: i64) -> Result<Held, Error> {
+        let sql = "SELECT program, goal, converted_at, currency, code, customer, lock_at, amount, returned, state \
+                   FROM orders WHERE id = ?1";
+        let mut held = self.db.prepare_cached(sql)?.query_row([id], |row| {
+            let (amount, returned): (i64, i64) = (row.get(7)?, row.get(8)?);
+            Ok(Held {
+                program: row.get(0)?,
+                goal: row.get(1)?,
+                converted_at: row.get(2)?,
+                currency: row.get(3)?,
+                code: row.get(4)?,
+                customer: row.get(5)?,
+                lock_at: row.get(6)?,
+                whole: (amount.saturating_sub(returned), returned, row.get(9)?),
+                shares: Vec::new(),
+            })
+        })?;
+        let sql = "SELECT partner, touched_at, link, channel, credit, net, returned, margin, margin_unknown, \
+                   commission, currency, state FROM share WHERE ord = ?1 AND gone = 0";
+        let mut select = self.db.prepare_cached(sql)?;
+        let shares = select.query_map([id], |row| {
+            Ok(HeldShare {
+                partner: row.get(0)?,
+                touched_at: row.get(1)?,
+                link: row.get(2)?,
+                channel: row.get(3)?,
+                credit: row.get(4)?,
+                net: row.get(5)?,
+                returned: row.get(6)?,
+                margin: row.get(7)?,
+                margin_unknown: row.get(8)?,
+                commission: row.get(9)?,
+                currency: row.get(10)?,
+                state: row.get(11)?,
+            })
+        })?;
+        held.shares = shares.collect::<Result<_, _>>()?;
+        Ok(held)
+    }
+
+    /// Adds an order to the sums by day, or takes it away (`sign` −1).
+    pub(super) fn add_order_days(
+        &mut self,
+        order: &Held,
+        zone: &Zone,
+        sign: i64,
+    ) -> Result<(), Error> {
+        if order.shares.is_empty() {
+            let (net, returned, state) = order.whole;
+            let nobody = HeldShare {
+                partner: self.name(NOBODY)?,
+                touched_at: order.converted_at,
+                link: 0,
+                channel: 0,
+                credit: CREDIT,
+                net,
+                returned,
+                margin: 0,
+                margin_unknown: 0,
+                commission: 0,
+                currency: order.currency.clone(),
+                state,
+            };
+            return self.add_share_days(order, &nobody, zone, sign);
+        }
+        order.shares.iter().try_for_each(|share| self.add_share_days(order, share, zone, sign))
+    }
+
+    fn add_share_days(
+        &self,
+        order: &Held,
+        share: &HeldShare,
+        zone: &Zone,
+        sign: i64,
+    ) -> Result<(), Error> {
+        let day = |at| zone.day(Millis(at));
+        // Rounded up: an order counts as older than its lock from the day after.
+        let lock_day = order.lock_at.div_euclid(DAY_MS).saturating_add(1);
+        let same = share.currency == order.currency;
+        for (basis, day) in [(BY_EVENT, day(order.converted_at)), (BY_CLICK, day(share.touched_at))]
+        {
+            for (fine, link, channel) in [(0, 0, 0), (1, share.link, share.channel)] {
+                let add = |currency: &str, counts: [i64; 2], money: [i64; 5]| {
+                    let [credit, with_return] = counts;
+                    let [net, commission, returned, margin, unknown] = money.map(pair);
+                    let sql = "INSERT INTO order_day VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
+                               ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26) \
+                               ON CONFLICT DO UPDATE SET parts = parts + excluded.parts, \
+                               credit = credit + excluded.credit, with_return = with_return + excluded.with_return, \
+                               net_high = net_high + excluded.net_high, net_low = net_low + excluded.net_low, \
+                               commission_high = commission_high + excluded.commission_high, \
+                               commission_low = commission_low + excluded.commission_low, \
+                               returned_high = returned_high + excluded.returned_high, \
+                               returned_low = returned_low + excluded.returned_low, \
+                               margin_high = margin_high + excluded.margin_high, \
+                               margin_low = margin_low + excluded.margin_low, \
+                               unknown_high = unknown_high + excluded.unknown_high, \
+                               unknown_low = unknown_low + excluded.unknown_low";
+                    self.db.prepare_cached(sql)?.execute(params![
+                        order.program,
+                        order.goal,
+                        basis,
+                        fine,
+                        day,
+                        share.partner,
+                        link,
+                        channel,
+                        order.customer,
+                        currency,
+                        share.state,
+                        order.code,
+                        lock_day,
+                        sign,
+                        credit * sign,
+                        with_return * sign,
+                        net.0 * sign,
+                        net.1 * sign,
+                        commission.0 * sign,
+                        commission.1 * sign,
+                        returned.0 * sign,
+                        returned.1 * sign,
+                        margin.0 * sign,
+                        margin.1 * sign,
+                        unknown.0 * sign,
+                        unknown.1 * sign,
+                    ])
+                };
+                let HeldShare { credit, net, returned, margin, margin_unknown, commission, .. } =
+                    *share;
+                let with_return = if returned > 0 { credit } else { 0 };
+                let here = if same { commission } else { 0 };
+                add(
+                    &order.currency,
+                    [credit, with_return],
+                    [net, here, returned, margin, margin_unknown],
+                )?;
+                if !same {
+                    add(&share.currency, [0, 0], [0, commission, 0, 0, 0])?;
+                }
+            }
+        }
+        if sign < 0 {
+            let sql = "DELETE FROM order_day WHERE program = ?1 AND goal = ?2 AND basis = ?3 AND fine IN (0, 1) \
+                       AND day = ?4 AND partner = ?5 AND parts = 0";
+            let mut delete = self.db.prepare_cached(sql)?;
+            delete.execute(params![
+                order.program,
+                order.goal,
+                BY_EVENT,
+                day(order.converted_at),
+                share.partner
+            ])?;
+            delete.execute(params![
+                order.program,
+                order.goal,
+                BY_CLICK,
+                day(share.touched_at),
+                share.partner
+            ])?;
+        }
+        Ok(())
+    }
+}
+
+/// The parts that the shares have of what the order knows only as a whole: by their net amounts; where nothing is left of
+/// any, in equal parts.
+fn parts(booked: &BookedOrder) -> Vec<Parts> {
+    let nets = booked.shares.iter().map(|share| u64::try_from(share.net.0).unwrap_or(0));
+    let mut weights: Vec<u64> = nets.collect();
+    if weights.iter().all(|weight| *weight == 0) {
+        weights.fill(1);
+    }
+    let of = |amount: i64| split(Micros(amount), &weights).into_iter();
+    let whole = of(CREDIT).zip(of(booked.returned.0));
+    let margins = of(booked.margin.0).zip(of(booked.margin_unknown.0));
+    whole
+        .zip(margins)
+        .map(|((credit, returned), (margin, unknown))| Parts {
+            credit: credit.0,
+            returned: returned.0,
+            margin: margin.0,
+            margin_unknown: unknown.0,
+        })
+        .collect()
+}
+
+fn shown(booked: &BookedOrder, share: &Share) -> i64 {
+    let BookedOrder { converted_at, customer_type, code, note, amount, returned, .. } = booked;
+    let shown = Shown {
+        order: (*converted_at, *customer_type, *code, note.as_deref(), *amount, *returned),
+        share: (
+            share.net,
+            share.commission,
+            share.currency.as_str(),
+            share.state,
+            &share.codes,
+            share.statement.as_deref(),
+            share.touched_at,
+        ),
+        what: (
+            share.link.as_str(),
+            &serde_json::to_string(&share.dimensions.subs).unwrap_or_default(),
+            share.dimensions.pcid.as_deref(),
+        ),
+    };
+    super::subs::hash_of(&serde_json::to_string(&shown).unwrap_or_default())
+}

@@ -1,0 +1,99 @@
+-- Money stands in pairs: amount = high * 2^32 + low, so that no sum of rows overflows.
+CREATE TABLE IF NOT EXISTS name (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS cursor (
+  topic TEXT NOT NULL, part INTEGER NOT NULL, next INTEGER NOT NULL, PRIMARY KEY (topic, part)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS zone (program INTEGER PRIMARY KEY, zone TEXT NOT NULL);
+
+-- Which sequences of a lane were counted, 32,768 a row.
+CREATE TABLE IF NOT EXISTS seen (
+  lane INTEGER NOT NULL, block INTEGER NOT NULL, newest INTEGER NOT NULL, bits BLOB NOT NULL,
+  PRIMARY KEY (lane, block)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seen_other (id BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+-- Clicks fetched ahead of a navigation, until it is known to have happened; or that it has, before the click is known.
+CREATE TABLE IF NOT EXISTS ahead (
+  touch BLOB PRIMARY KEY, activated INTEGER NOT NULL, at INTEGER NOT NULL, place TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS touch_slot (
+  program INTEGER NOT NULL, slot INTEGER NOT NULL, partner INTEGER NOT NULL, link INTEGER NOT NULL,
+  channel INTEGER NOT NULL, kind INTEGER NOT NULL, reason INTEGER NOT NULL, n INTEGER NOT NULL,
+  PRIMARY KEY (program, slot, partner, link, channel, kind, reason)
+) WITHOUT ROWID;
+-- fine = 0: link and channel summed up.
+CREATE TABLE IF NOT EXISTS touch_day (
+  program INTEGER NOT NULL, fine INTEGER NOT NULL, day INTEGER NOT NULL, partner INTEGER NOT NULL,
+  link INTEGER NOT NULL, channel INTEGER NOT NULL, kind INTEGER NOT NULL, reason INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  PRIMARY KEY (program, fine, day, partner, link, channel, kind, reason)
+) WITHOUT ROWID;
+-- value: "=" and the text, or "*" for those beyond the limit.
+CREATE TABLE IF NOT EXISTS sub_slot (
+  program INTEGER NOT NULL, number INTEGER NOT NULL, partner INTEGER NOT NULL, day INTEGER NOT NULL,
+  value TEXT NOT NULL, slot INTEGER NOT NULL, kind INTEGER NOT NULL, reason INTEGER NOT NULL, n INTEGER NOT NULL,
+  PRIMARY KEY (program, number, partner, day, value, slot, kind, reason)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sub_kept (
+  program INTEGER NOT NULL, number INTEGER NOT NULL, partner INTEGER NOT NULL, day INTEGER NOT NULL,
+  hash INTEGER NOT NULL, value TEXT NOT NULL,
+  PRIMARY KEY (program, number, partner, day, hash, value)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sub_count (
+  program INTEGER NOT NULL, number INTEGER NOT NULL, partner INTEGER NOT NULL, day INTEGER NOT NULL,
+  n INTEGER NOT NULL, PRIMARY KEY (program, number, partner, day)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS orders (
+  id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, program INTEGER NOT NULL, goal TEXT NOT NULL,
+  number INTEGER NOT NULL, order_id TEXT, converted_at INTEGER NOT NULL, currency TEXT NOT NULL,
+  amount INTEGER NOT NULL, returned INTEGER NOT NULL, code INTEGER NOT NULL, note TEXT, state INTEGER NOT NULL,
+  customer INTEGER NOT NULL, lock_at INTEGER NOT NULL, changed_at INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS orders_by_time ON orders (program, converted_at);
+CREATE TABLE IF NOT EXISTS share (
+  id INTEGER PRIMARY KEY, ord INTEGER NOT NULL, program INTEGER NOT NULL, partner INTEGER NOT NULL,
+  touch BLOB NOT NULL, kind INTEGER NOT NULL, touched_at INTEGER NOT NULL, link INTEGER NOT NULL,
+  channel INTEGER NOT NULL, credit INTEGER NOT NULL, net INTEGER NOT NULL, returned INTEGER NOT NULL,
+  margin INTEGER NOT NULL, margin_unknown INTEGER NOT NULL, commission INTEGER NOT NULL, currency TEXT NOT NULL,
+  state INTEGER NOT NULL, codes TEXT NOT NULL, statement TEXT, subs TEXT NOT NULL, pcid TEXT,
+  gone INTEGER NOT NULL, shown INTEGER NOT NULL, seq INTEGER NOT NULL, changed_at INTEGER NOT NULL,
+  UNIQUE (ord, touch)
+);
+CREATE INDEX IF NOT EXISTS share_by_change ON share (program, partner, seq);
+CREATE TABLE IF NOT EXISTS feed (one INTEGER PRIMARY KEY, seq INTEGER NOT NULL, changed_at INTEGER NOT NULL);
+INSERT OR IGNORE INTO feed VALUES (1, 0, 0);
+
+-- basis 0: everything on its own day; 1: an order on the day of its credited touch.
+CREATE TABLE IF NOT EXISTS order_day (
+  program INTEGER NOT NULL, goal TEXT NOT NULL, basis INTEGER NOT NULL, fine INTEGER NOT NULL, day INTEGER NOT NULL,
+  partner INTEGER NOT NULL, link INTEGER NOT NULL, channel INTEGER NOT NULL, customer INTEGER NOT NULL,
+  currency TEXT NOT NULL, state INTEGER NOT NULL, code INTEGER NOT NULL, lock_day INTEGER NOT NULL,
+  parts INTEGER NOT NULL, credit INTEGER NOT NULL, with_return INTEGER NOT NULL,
+  net_high INTEGER NOT NULL, net_low INTEGER NOT NULL, commission_high INTEGER NOT NULL, commission_low INTEGER NOT NULL,
+  returned_high INTEGER NOT NULL, returned_low INTEGER NOT NULL, margin_high INTEGER NOT NULL, margin_low INTEGER NOT NULL,
+  unknown_high INTEGER NOT NULL, unknown_low INTEGER NOT NULL,
+  PRIMARY KEY (program, goal, basis, fine, day, partner, link, channel, customer, currency, state, code, lock_day)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS day_pay (
+  subject TEXT NOT NULL, number INTEGER NOT NULL, program INTEGER NOT NULL, partner INTEGER NOT NULL,
+  day INTEGER NOT NULL, currency TEXT NOT NULL, amount INTEGER NOT NULL,
+  PRIMARY KEY (subject, number)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS day_pay_by_day ON day_pay (program, day);
+
+CREATE TABLE IF NOT EXISTS journey (
+  id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, program INTEGER NOT NULL, goal TEXT NOT NULL,
+  version BLOB NOT NULL, converted_at INTEGER NOT NULL, winner_at INTEGER, reports INTEGER NOT NULL
+);
+-- roles: 1 introducer, 2 in between, 4 closer; 0: no eligible touch.
+CREATE TABLE IF NOT EXISTS journey_partner (
+  journey INTEGER NOT NULL, partner INTEGER NOT NULL, code INTEGER NOT NULL, touched_at INTEGER NOT NULL,
+  roles INTEGER NOT NULL, credited INTEGER NOT NULL, PRIMARY KEY (journey, partner)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS journey_day (
+  program INTEGER NOT NULL, goal TEXT NOT NULL, basis INTEGER NOT NULL, day INTEGER NOT NULL, partner INTEGER NOT NULL,
+  orders INTEGER NOT NULL, uncredited INTEGER NOT NULL, introducer INTEGER NOT NULL, middle INTEGER NOT NULL,
+  closer INTEGER NOT NULL, reports INTEGER NOT NULL,
+  PRIMARY KEY (program, goal, basis, day, partner)
+) WITHOUT ROWID;
