@@ -22,9 +22,11 @@ pub mod config;
 pub mod days;
 pub mod error;
 pub mod kpi;
+pub mod language;
 pub mod metrics;
 pub mod query;
 pub mod store;
+pub mod transactions;
 pub mod worker;
 
 pub use config::Config;

@@ -1,6 +1,6 @@
 //! What a report is asked for, and its rows.
 
-mod answer;
+pub(crate) mod answer;
 mod rows;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use catalog::Snapshot;
 use event::body::{Decision, Posting, Touch, TouchKind};
-use event::{EventId, Millis, ProgramName};
+use event::{Currency, EventId, Millis, ProgramName};
 use eventlog::{Cursor, Offset, Partition};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
@@ -177,6 +177,13 @@ impl std::fmt::Debug for Store {
 #[must_use]
 pub fn file(folder: &Path) -> PathBuf {
     folder.join("report.sqlite")
+}
+
+/// A currency as the file has it.
+pub(crate) fn currency(row: &rusqlite::Row<'_>, at: usize) -> Result<Currency, rusqlite::Error> {
+    let text: String = row.get(at)?;
+    let kind = rusqlite::types::Type::Text;
+    text.parse().map_err(|why| rusqlite::Error::FromSqlConversionFailure(at, kind, Box::new(why)))
 }
 
 /// Opens the file for reading, if it is there.

@@ -33,10 +33,11 @@ pub(crate) enum Command {
     Books(BooksArguments),
     /// Shows what partners are to be paid for locked orders; with --apply marks it as paid.
     Payout(PayoutArguments),
-    /// Makes the state of dedup, attribution and the ledger anew from the topics; nothing else may run.
     /// Shows clicks, orders, sales and commissions of a running node by partner, link, day …
     Report(ReportArguments),
-    /// Makes the state of dedup and attribution anew from the topics; nothing else may run.
+    /// Shows a partner's orders of a running node as they changed, with status and reason in words.
+    Transactions(TransactionsArguments),
+    /// Makes the state of dedup, attribution and the ledger anew from the topics; nothing else may run.
     Rebuild(ConfigArgument),
     /// Makes the key file, or adds keys to it that sign an hour from now.
     Keygen(KeygenArguments),
@@ -122,6 +123,11 @@ pub(crate) struct PayoutArguments {
     /// Who has it paid, for the books.
     #[arg(long, value_name = "NAME", requires = "apply")]
     pub(crate) actor: Option<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgument,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ReportArguments {
     /// Program; needed if there are several.
     #[arg(long, value_name = "NAME")]
@@ -146,6 +152,33 @@ pub(crate) struct ReportArguments {
     pub(crate) to: Option<String>,
     /// How it is shown: table, csv or json.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: String,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgument,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TransactionsArguments {
+    /// The partner.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) partner: String,
+    /// Program; needed if there are several.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) program: Option<String>,
+    /// Changes from this time on, such as 2026-11-03T14:22:05Z or 2026-11-03; default: all.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) changed_since: Option<String>,
+    /// Reads on behind the last answer: its `next` (JSON) or the last `place` (CSV).
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) after: Option<String>,
+    /// Most rows, 1 to 1000.
+    #[arg(long, value_name = "COUNT", default_value_t = 1000)]
+    pub(crate) limit: u32,
+    /// Language of the reasons: en or fr.
+    #[arg(long, value_name = "LANGUAGE", default_value = "en")]
+    pub(crate) lang: String,
+    /// How it is shown: csv or json.
+    #[arg(long, value_name = "FORMAT", default_value = "csv")]
     pub(crate) format: String,
     #[command(flatten)]
     pub(crate) config: ConfigArgument,

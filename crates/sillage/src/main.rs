@@ -103,6 +103,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Books(arguments) => books::run(&arguments),
         Command::Payout(arguments) => books::pay(&arguments),
         Command::Report(arguments) => reports::run(&arguments),
+        Command::Transactions(arguments) => reports::run_transactions(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments.config),
     };
     ran.map(|()| ExitCode::SUCCESS)

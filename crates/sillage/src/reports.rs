@@ -5,9 +5,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use report::View;
 use report::query::REPORTS;
+use report::transactions::TRANSACTIONS;
 use telemetry::admin::{self, Admin};
 
-use crate::cli::ReportArguments;
+use crate::cli::{ReportArguments, TransactionsArguments};
 use crate::config;
 use crate::stages::{Base, state_folder};
 
@@ -20,7 +21,10 @@ pub(crate) fn view(base: &Base) -> View {
 /// Mounts everything that the report answers.
 pub(crate) fn mount(admin: Admin, view: Option<View>) -> Admin {
     let Some(view) = view else { return admin };
-    admin.route(REPORTS, move |query| view.answer_report(query))
+    let of_report = view.clone();
+    admin
+        .route(REPORTS, move |query| of_report.answer_report(query))
+        .route(TRANSACTIONS, move |query| view.answer_transactions(query))
 }
 
 /// Prints a report of the running node.
@@ -37,6 +41,21 @@ pub(crate) fn run(arguments: &ReportArguments) -> anyhow::Result<()> {
     }
     parameters.push(("format", &arguments.format));
     ask(&arguments.config.config, REPORTS, &parameters)
+}
+
+/// Prints transactions of a partner as the running node tells them.
+pub(crate) fn run_transactions(arguments: &TransactionsArguments) -> anyhow::Result<()> {
+    let limit = arguments.limit.to_string();
+    let mut parameters = vec![("partner", arguments.partner.as_str()), ("limit", &limit)];
+    for (name, value) in [
+        ("program", &arguments.program),
+        ("changed_since", &arguments.changed_since),
+        ("after", &arguments.after),
+    ] {
+        parameters.extend(value.as_deref().map(|value| (name, value)));
+    }
+    parameters.extend([("lang", arguments.lang.as_str()), ("format", &arguments.format)]);
+    ask(&arguments.config.config, TRANSACTIONS, &parameters)
 }
 
 /// Prints what the running node answers.

@@ -122,6 +122,8 @@ pub(crate) fn ledger_worker(
         desk,
     };
     ledger::Worker::new(base.config.ledger.clone(), deps)
+}
+
 /// The worker of the report over its state, empty if there is none.
 fn report_worker(base: &Base) -> anyhow::Result<report::Worker> {
     let folder = make(state_folder(&base.config.node.data_folder, "report"))?;
@@ -138,8 +140,7 @@ fn report_worker(base: &Base) -> anyhow::Result<report::Worker> {
 impl Stages {
     /// No consumers: the node is an edge.
     pub(crate) fn none() -> Self {
-        Self { stop: Arc::default(), threads: Vec::new(), view: None, books: None }
-        Self { stop: Arc::default(), threads: Vec::new(), view: None, report: None }
+        Self { stop: Arc::default(), threads: Vec::new(), view: None, books: None, report: None }
     }
 
     /// Starts every stage. Each opens its state in its own thread: that takes longer the more there is, and no redirect
@@ -172,6 +173,8 @@ impl Stages {
         let on = base.clone();
         stages.spawn("ledger", move || {
             let worker = ledger_worker(&on, open_ledger(&on.config)?, Arc::clone(&desk));
+            Ok(Box::new(move |stop| Ok(worker.run(stop)?)))
+        })?;
         stages.report = Some(reports::view(base));
         let on = base.clone();
         stages.spawn("report", move || {

@@ -419,7 +419,7 @@ impl Sums<'_> {
         let mut rows = select.query(params_from_iter(values))?;
         while let Some(row) = rows.next()? {
             let group = self.group((row.get(0)?, row.get(1)?))?;
-            let currency = currency(row, 2)?;
+            let currency = store::currency(row, 2)?;
             let group = self.groups.entry(group).or_default();
             let figures = group.money.entry(currency).or_default();
             figures.fees += store::whole(row.get(3)?, row.get(4)?);
@@ -545,20 +545,14 @@ const fn customer(number: usize) -> &'static str {
     }
 }
 
-fn currency(row: &Row<'_>, at: usize) -> Result<Currency, Error> {
-    let text: String = row.get(at)?;
-    let kind = rusqlite::types::Type::Text;
-    text.parse().map_err(|why| Error::FromSqlConversionFailure(at, kind, Box::new(why)))
-}
-
 impl MoneyRow {
     /// The columns from the third on.
     fn of(row: &Row<'_>) -> Result<Self, Error> {
         let sum = |at: usize| Ok::<_, Error>(store::whole(row.get(at)?, row.get(at + 1)?));
         let code = u16::try_from(row.get::<_, i64>(5)?).ok().and_then(Code::from_number);
         Ok(Self {
-            currency: currency(row, 2)?,
-            commission_currency: currency(row, 3)?,
+            currency: store::currency(row, 2)?,
+            commission_currency: store::currency(row, 3)?,
             state: store::state_of(row.get(4)?),
             code: code.unwrap_or(Code::Ok),
             customer: usize::try_from(row.get::<_, i64>(6)?).unwrap_or(0),

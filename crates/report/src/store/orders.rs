@@ -151,7 +151,7 @@ impl Writer<'_> {
             }
         };
         let sql = "UPDATE orders SET number = ?2, order_id = ?3, converted_at = ?4, currency = ?5, amount = ?6, \
-                   returned = ?7, code = ?8, note = ?9, state = ?10, customer = ?11, lock_at = ?12, changed_at = ?13 \
+                   returned = ?7, code = ?8, note = ?9, state = ?10, customer = ?11, lock_at = ?12, changed_at = ?13, observed = ?14 \
                    WHERE id = ?1";
         self.db.prepare_cached(sql)?.execute(params![
             id,
@@ -167,6 +167,7 @@ impl Writer<'_> {
             customer,
             booked.lock_at.0,
             posting.changed_at.0,
+            booked.observed,
         ])?;
         self.shares((id, program), posting, booked)?;
         self.add_order_days(&self.held(id)?, &zone, 1)

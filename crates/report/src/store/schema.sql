@@ -48,7 +48,8 @@ CREATE TABLE IF NOT EXISTS orders (
   id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, program INTEGER NOT NULL, goal TEXT NOT NULL,
   number INTEGER NOT NULL, order_id TEXT, converted_at INTEGER NOT NULL, currency TEXT NOT NULL,
   amount INTEGER NOT NULL, returned INTEGER NOT NULL, code INTEGER NOT NULL, note TEXT, state INTEGER NOT NULL,
-  customer INTEGER NOT NULL, lock_at INTEGER NOT NULL, changed_at INTEGER NOT NULL
+  customer INTEGER NOT NULL, lock_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,
+  observed INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS orders_by_time ON orders (program, converted_at);
 CREATE TABLE IF NOT EXISTS share (

@@ -10,7 +10,7 @@ use super::Config;
 use super::read::load;
 
 /// A section, the source of its type, and the type's name.
-const SECTIONS: [(&str, &str, &str); 9] = [
+const SECTIONS: [(&str, &str, &str); 10] = [
     ("node", include_str!("../config.rs"), "NodeConfig"),
     ("edge", include_str!("../../../edge/src/config.rs"), "Config"),
     ("edge.conversions", include_str!("../../../edge/src/conversion/config.rs"), "Config"),

@@ -58,8 +58,7 @@ fn every_fault_is_listed_with_its_place() {
             sillage.toml:12:1: log.format: unknown variant `xml`, expected `human` or `json`
             sillage.toml:13:1: log.filter is "edge=loud": write for example "info" or "info,edge=debug"
             sillage.toml:16:1: eventlog.bytes_max is 5 bytes; give 1048576 or more bytes
-            sillage.toml:18:2: kafka: there is no key "kafka" here; there are node, edge, eventlog, dedup, attribution, ledger, admin, log"#]],
-            sillage.toml:18:2: kafka: there is no key "kafka" here; there are node, edge, eventlog, dedup, attribution, report, admin, log"#]],
+            sillage.toml:18:2: kafka: there is no key "kafka" here; there are node, edge, eventlog, dedup, attribution, ledger, report, admin, log"#]],
     );
 }
 
