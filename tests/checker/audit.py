@@ -41,8 +41,11 @@ def check_lock(catalog, book):
     expected = ("declined" if state == "declined" else "locked", code, automatic)
     if (lock["state"], lock["code"], lock["automatic"]) != expected:
         return f"is {lock['state']}, {lock['code']}, automatic {lock['automatic']}; computed {expected}"
-    ours = [(share.partner, share.net, share.commission) for share in values.shares[::-1]]
-    theirs = [(share.get("partner"), share["net"], share["commission"]) for share in lock.get("shares", [])]
+    ours = [(share.partner, share.net, share.commission, sorted(share.codes)) for share in values.shares[::-1]]
+    theirs = [
+        (share.get("partner"), share["net"], share["commission"], share.get("codes", []))
+        for share in lock.get("shares", [])
+    ]
     return None if ours == theirs else f"has shares {theirs}; computed {ours}"
 
 

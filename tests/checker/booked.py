@@ -59,6 +59,11 @@ class Values:
         """What all shares earn."""
         return sum(share.commission for share in self.shares)
 
+    def take_locked(self, lock):
+        """What a lock says of its shares stands while exactly the acts hold that it names."""
+        for share, locked in zip(self.shares, lock.get("shares", [])[::-1]):
+            share.commission, share.codes = locked["commission"], set(locked.get("codes", []))
+
     def void(self):
         """Nothing is earned."""
         for share in self.shares:
@@ -120,6 +125,8 @@ class Book:
         self.facts = facts
         self.values = values = Values(catalog, key, facts.lock or facts.decision, held)
         if facts.lock:
+            if sorted(act.id for act in held.values()) == facts.lock.get("acts", []):
+                values.take_locked(facts.lock)
             self.state, self.code = state_after_lock(facts.lock, values, held)
         else:
             self.state, self.code = state_before_lock(catalog, facts.decision, values, held)

@@ -89,7 +89,7 @@ class Folder:
             yield record.event, json.loads(record.payload)
 
     def decided(self):
-        """(key, facts) of every order that is decided and no test."""
+        """(key, facts) of every order that is decided or locked and no test."""
         for key, facts in self.orders.items():
-            if facts.decision is not None and key.split("/", 3)[2] == "real":
+            if (facts.decision or facts.lock) is not None and key.split("/", 3)[2] == "real":
                 yield key, facts

@@ -1,6 +1,8 @@
 """Lines, shares and commissions of an order, by docs/books.md, "Values". Whole numbers only."""
 
 RATE_UNIT = 1_000_000
+# Largest amount of an order: 10^11 units.
+AMOUNT_MAX = 100_000_000_000 * 1_000_000
 # ISO 4217: currencies whose minor unit is not a hundredth.
 NO_DECIMALS = set("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split())
 THREE_DECIMALS = set("BHD IQD JOD KWD LYD OMR TND".split())
@@ -73,7 +75,8 @@ def amended(items, amount, currency, act):
         return lines_of(items, amount), len(items)
     if act.get("items"):
         items = act["items"]
-        return lines_of(items, act.get("amount", sum(item["amount"] for item in items))), len(items)
+        amount = min(act.get("amount", sum(item["amount"] for item in items)), AMOUNT_MAX)
+        return lines_of(items, amount), len(items)
     lines = lines_of(items, amount)
     if "amount" not in act:
         return lines, len(items)

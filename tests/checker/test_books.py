@@ -423,6 +423,11 @@ class Amendments(unittest.TestCase):
         nothing = act(1, "amend", amount=0)
         self.assertEqual(line(facts(decision(), nothing)), ("pending", "0", "0", "0"))
 
+    def test_an_amount_has_a_limit(self):
+        most = 100_000_000_000 * EURO
+        lines = act(1, "amend", items=[item(most, sku="A"), item(most)])
+        self.assertEqual(priced(decision(), lines, rules=(percent(1, when={"sku": ["A"]}),))[0], str(most))
+
     def test_neither_lines_nor_amount_changes_nothing(self):
         self.assertEqual(priced(decision(), act(1, "amend")), ("100000000", "5000000", "0"))
 
@@ -527,6 +532,17 @@ class Locked(unittest.TestCase):
         self.assertEqual(line(facts(decision(), more, lock=lock(decision(), code=703)))[2:], ("10000000", "703"))
         same = act(1, "approve")
         self.assertEqual(line(facts(decision(), same, lock=lock(decision())))[3], "0")
+
+    def test_prices_of_a_lock_stand_until_another_act_holds(self):
+        one = act(1, "approve")
+        known = lock(decision(), commission=7 * EURO, acts=[one])
+        self.assertEqual(line(facts(decision(), one, lock=known))[2], "7000000")
+        self.assertEqual(line(facts(decision(), one, act(2, "reopen", at=T + 1), lock=known))[2:], ("5000000", "803"))
+
+    def test_a_lock_says_all_that_a_decision_would(self):
+        known = Facts()
+        known.lock = lock(decision())
+        self.assertEqual(line(known), ("locked", "100000000", "5000000", "0"))
 
     def test_a_decline_after_the_lock_reverses_and_can_be_undone(self):
         no, yes = act(1, "decline", code=705), act(2, "approve", at=T + 1)
