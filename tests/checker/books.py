@@ -64,6 +64,7 @@ def figures_of(folder, books):
         "acts_without_order": sum(len(facts.acts) for facts in folder.orders.values() if not facts.decision),
         "locks": sum(facts.lock is not None for facts in folder.orders.values()),
         "payments": sum(len(facts.payments) for facts in folder.orders.values()),
+        "paid": sum("\tpaid\t" in line for book in books for line in book.lines()),
         "after_lock": sum(1 for b in books if b.facts.lock and held_after(b.facts)),
     }
     figures.update(sorted(collections.Counter(f"state_{b.state}" for b in books).items()))

@@ -34,6 +34,8 @@ pub struct Setup {
     pub edge: String,
     /// Environment of the process.
     pub environment: Vec<(String, String)>,
+    /// Keys that sign calls: name and program.
+    pub call_keys: Vec<(String, String)>,
 }
 
 /// A running `sillage serve`. Dropped, it is killed; in a test that fails its folder stays.
@@ -55,6 +57,12 @@ impl Server {
         let keys = folder.path().join("keys.toml");
         let made = Command::new(binary()).arg("keygen").arg(&keys).output().expect("run keygen");
         assert!(made.status.success(), "keygen: {}", String::from_utf8_lossy(&made.stderr));
+        for (name, program) in &setup.call_keys {
+            let mut add = Command::new(binary());
+            add.arg("keygen").arg(&keys).args(["--name", name, "--program", program]);
+            let added = add.output().expect("run keygen");
+            assert!(added.status.success(), "keygen: {}", String::from_utf8_lossy(&added.stderr));
+        }
         for _ in 0..STARTS_MAX {
             let addresses = [free_port(), free_port()].map(|port| ([127, 0, 0, 1], port).into());
             let [public, admin] = addresses;
