@@ -7,6 +7,8 @@
 //! After a start, facts are joined up to the ends that the topics had then, and only then decided: a book that is new, or
 //! an older copy, takes back from `ledger.transfers` what was booked before, and says nothing twice.
 
+mod again;
+mod booking;
 mod closing;
 mod output;
 mod reading;
@@ -17,16 +19,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use catalog::Snapshot;
-use event::{Clock, EventId, Millis, OrderKey, ProgramName, Topic};
+use event::{Clock, EventId, OrderKey, Topic};
 use eventlog::{Backend, Batch, Consumer, Cursor, Delivery, Group, Offset, Partition};
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::facts::{Fact, Facts};
+use crate::facts::Fact;
 use crate::metrics::Metrics;
 use crate::payout::Desk;
-use crate::store::{Dirty, Row, Said, Store, Sweep, Writing};
-use crate::{Cause, Outcome, decide, posting};
+use crate::store::{Said, Store, Writing};
+use again::Sweeping;
+use booking::Accountant;
 use closing::Mark;
 use output::Outputs;
 use reading::{Learned, Read};
@@ -195,14 +198,6 @@ impl std::fmt::Debug for Session<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Session")
     }
-}
-
-/// Going through the open orders of some programs.
-struct Sweeping {
-    catalog: Arc<Snapshot>,
-    /// None: of all.
-    programs: Option<VecDeque<ProgramName>>,
-    after: i64,
 }
 
 impl Session<'_> {
@@ -411,84 +406,6 @@ impl Session<'_> {
         taken
     }
 
-    /// Decides orders of which facts came before the book had caught up; whether there were any.
-    fn decide_undecided(&mut self) -> Result<bool, Error> {
-        let ids = self.worker.deps.store.begin()?.undecided(STEP_ORDERS)?;
-        let catalog = self.worker.deps.catalog.snapshot();
-        self.decide_again(&ids, &catalog)
-    }
-
-    fn decide_again(&mut self, ids: &[i64], catalog: &Arc<Snapshot>) -> Result<bool, Error> {
-        if ids.is_empty() {
-            return Ok(false);
-        }
-        let worker = self.worker;
-        let now = worker.deps.clock.now();
-        let mut desk = Accountant { worker, catalog, now, writing: worker.deps.store.begin()? };
-        for id in ids {
-            if let Some(mut row) = desk.writing.order_by_id(*id)? {
-                let cause = last_source(&row.facts);
-                desk.book(&mut row, cause)?;
-            }
-        }
-        let waiting = desk.writing.waiting()?;
-        let writing = desk.writing;
-        self.commit(writing)?;
-        worker.metrics.waiting.set(f64::from(waiting));
-        self.say(&[], &[])?;
-        Ok(true)
-    }
-
-    /// Notices a new catalog: what waited for one is to be decided, and open orders that it may bear on are gone through.
-    fn look_at_catalog(&mut self) -> Result<bool, Error> {
-        let catalog = self.worker.deps.catalog.snapshot();
-        let known = self.swept.as_ref().map(|swept| swept.generation());
-        if self.sweep.is_some() || known == Some(catalog.generation()) {
-            return Ok(false);
-        }
-        let writing = self.worker.deps.store.begin()?;
-        let programs = match &self.swept {
-            Some(before) => Some(changed_programs(before, &catalog)),
-            None if writing.generation()? == Some(catalog.generation()) => Some(VecDeque::new()),
-            None => None,
-        };
-        let woken = writing.wake_waiting()?;
-        self.commit(writing)?;
-        self.sweep = Some(Sweeping { catalog, programs, after: 0 });
-        Ok(woken > 0)
-    }
-
-    /// Decides some of the open orders that a new catalog may bear on; whether there are any left.
-    fn go_through_open(&mut self) -> Result<bool, Error> {
-        let Some(sweeping) = &mut self.sweep else { return Ok(false) };
-        let store = &self.worker.deps.store;
-        let sweep = match sweeping.programs.as_ref().map(VecDeque::front) {
-            None => Some(Sweep::All),
-            Some(front) => front.map(Sweep::Program),
-        };
-        let ids = match sweep {
-            Some(sweep) => store.begin()?.open_orders(sweep, sweeping.after, STEP_ORDERS)?,
-            None => Vec::new(),
-        };
-        if let Some(last) = ids.last() {
-            sweeping.after = *last;
-            let catalog = self.worker.deps.catalog.snapshot();
-            return self.decide_again(&ids, &catalog);
-        }
-        if let Some(left) = sweeping.programs.as_mut().filter(|left| left.len() > 1) {
-            left.pop_front();
-            sweeping.after = 0;
-            return Ok(true);
-        }
-        let swept = Arc::clone(&sweeping.catalog);
-        self.sweep = None;
-        let writing = store.begin()?;
-        writing.set_generation(swept.generation())?;
-        self.swept = Some(swept);
-        self.commit(writing)?;
-        Ok(true)
-    }
-
     fn check(&mut self) -> Result<(), Error> {
         if self.checked_at.elapsed() >= CHECK_EVERY {
             self.checked_at = Instant::now();
@@ -498,41 +415,6 @@ impl Session<'_> {
             self.worker.metrics.imbalance.set(0.0);
         }
         Ok(())
-    }
-}
-
-/// Programs of which something changed that orders may be priced or taken away by: their own part, or one of their
-/// partners'. What did not change is shared by both catalogs.
-fn changed_programs(before: &Snapshot, after: &Snapshot) -> VecDeque<ProgramName> {
-    let partner = |catalog: &Snapshot, name: &str| {
-        catalog.partner(name).map(|partner| std::ptr::from_ref(partner.body()))
-    };
-    let changed = |program: &catalog::ProgramRef<'_>| {
-        let name = program.name().as_str();
-        let known = before.program(name).map(|program| std::ptr::from_ref(program.body()));
-        known != Some(std::ptr::from_ref(program.body()))
-            || program
-                .members()
-                .any(|name| partner(before, name.as_str()) != partner(after, name.as_str()))
-    };
-    after.programs().filter(changed).map(|program| program.name().clone()).collect()
-}
-
-/// The newest fact that a change can be said to come from, as far as facts tell their time.
-fn last_source(facts: &Facts) -> (EventId, Option<String>) {
-    if let Some((id, payment)) = facts.payments.last() {
-        return (*id, payment.actor.clone());
-    }
-    let act = facts.acts.iter().max_by_key(|act| (act.received_at, act.id));
-    let decided = facts.decided.as_deref();
-    match (act, decided, &facts.lock) {
-        (None, _, Some((id, _))) => (*id, None),
-        (Some(act), decided, _) if decided.is_none_or(|d| d.received_at <= act.received_at) => {
-            (act.id, act.validation.actor.clone())
-        }
-        (_, Some(decided), _) => (decided.id, None),
-        (Some(act), None, _) => (act.id, act.validation.actor.clone()),
-        (None, None, None) => (EventId::from_bytes([0; 16]), None),
     }
 }
 
@@ -561,138 +443,6 @@ impl Taken {
         }
         &mut self.orders[place].1
     }
-}
-
-/// Who books the orders of one transaction.
-struct Accountant<'a> {
-    worker: &'a Worker,
-    catalog: &'a Snapshot,
-    now: Millis,
-    writing: Writing<'a>,
-}
-
-impl Accountant<'_> {
-    /// Joins what is new about an order, and books it unless the book is still catching up.
-    fn learn(
-        &mut self,
-        order: &OrderKey,
-        partition: u32,
-        new: Vec<New>,
-        catching_up: bool,
-    ) -> Result<(), Error> {
-        let mut row = self.writing.order(order, partition)?;
-        let (mut cause, mut restored, mut payments) = (None, false, Vec::new());
-        for new in new {
-            match new {
-                New::Fact(learned) => {
-                    let Learned { fact, source, actor } = *learned;
-                    let payment = match &fact {
-                        Fact::Payment(_, payment) => Some(payment.clone()),
-                        Fact::Decision(_) | Fact::Act(_) | Fact::Lock(..) => None,
-                    };
-                    if row.facts.join(fact) {
-                        cause = Some((source, actor));
-                        payments.extend(payment);
-                    }
-                }
-                New::Posting(id, posting) if posting.number > row.number => {
-                    self.restore(&mut row, id, &posting)?;
-                    restored = true;
-                }
-                New::Posting(..) => {}
-            }
-        }
-        if cause.is_none() && !restored {
-            return Ok(());
-        }
-        if catching_up {
-            row.dirty = Dirty::Undecided;
-            self.writing.put(&mut row)?;
-        } else {
-            let cause = cause.unwrap_or_else(|| last_source(&row.facts));
-            self.book(&mut row, cause)?;
-        }
-        for payment in &payments {
-            self.writing.paid(&row, payment)?;
-        }
-        Ok(())
-    }
-
-    /// Takes a change back that this book does not know: it was deleted, or is an older copy.
-    fn restore(
-        &mut self,
-        row: &mut Row,
-        id: EventId,
-        posting: &event::body::Posting,
-    ) -> Result<(), Error> {
-        let follows = row.number.checked_add(1) == Some(posting.number)
-            && Writing::leads(&row.key, row.booked.as_deref(), posting);
-        row.number = posting.number;
-        row.dirty = Dirty::Undecided;
-        if !follows {
-            tracing::error!(
-                order = %row.key,
-                number = posting.number,
-                "a posting does not follow from those before it and moves nothing; the order is booked anew behind it"
-            );
-            return Ok(self.writing.put(row)?);
-        }
-        row.booked.clone_from(&posting.booked);
-        row.changed_at = Some(posting.changed_at);
-        self.writing.put(row)?;
-        self.writing.restore(row, id, posting)?;
-        self.worker.metrics.restored.increment(1);
-        Ok(())
-    }
-
-    /// Decides an order on everything known and books what changed.
-    fn book(
-        &mut self,
-        row: &mut Row,
-        (source, actor): (EventId, Option<String>),
-    ) -> Result<(), Error> {
-        let metrics = &self.worker.metrics;
-        let booked = match decide(&row.key, &row.facts, self.catalog) {
-            Outcome::Unknown => {
-                row.dirty = Dirty::No;
-                return Ok(self.writing.put(row)?);
-            }
-            Outcome::Waiting(miss) => {
-                tracing::warn!(order = %row.key, ?miss, "an order waits for a newer catalog");
-                row.dirty = Dirty::Waiting;
-                row.due = None;
-                return Ok(self.writing.put(row)?);
-            }
-            Outcome::Booked(booked) => booked,
-        };
-        row.dirty = Dirty::No;
-        row.due = booked.lockable.map(|_| booked.order.lock_at);
-        row.findings = Some(booked.findings.iter().map(finding_text).collect());
-        let before = row.booked.take();
-        let number = row.number.saturating_add(1);
-        let cause = Cause { source, actor, changed_at: self.now };
-        let Some((id, posting)) =
-            posting(&row.key, before.as_deref(), &booked.order, cause, number)
-        else {
-            metrics.unchanged.increment(1);
-            row.booked = before;
-            return Ok(self.writing.put(row)?);
-        };
-        for finding in &booked.findings {
-            metrics.found(finding.kind);
-        }
-        metrics.changed(booked.order.state);
-        metrics.transfers.increment(posting.transfers.len() as u64);
-        row.number = number;
-        row.changed_at = Some(self.now);
-        row.booked = Some(Box::new(booked.order));
-        self.writing.put(row)?;
-        Ok(self.writing.post(row, before.as_deref(), (id, posting))?)
-    }
-}
-
-fn finding_text(finding: &crate::Finding) -> String {
-    serde_json::to_string(finding).unwrap_or_default()
 }
 
 #[cfg(test)]

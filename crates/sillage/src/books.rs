@@ -1,7 +1,7 @@
 //! `sillage books`: the book as sorted lines, its accounts, and whether anybody edited it. Reads the file of the ledger, also
 //! while a node keeps it.
 
-mod day;
+pub(crate) mod day;
 mod payout;
 mod routes;
 

@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Orders(OrdersArguments),
     /// Prints the book: one line per order and partner, sorted, the same for the same facts.
     Books(BooksArguments),
+    /// Prints events, decisions or transfers as JSON lines, as they stand on their topics.
+    Export(ExportArguments),
     /// Shows what partners are to be paid for locked orders; with --apply marks it as paid.
     Payout(PayoutArguments),
     /// Shows clicks, orders, sales and commissions of a running node by partner, link, day …
@@ -101,6 +103,29 @@ pub(crate) struct BooksArguments {
     pub(crate) verify: bool,
     #[command(flatten)]
     pub(crate) config: ConfigArgument,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// What to print.
+    #[arg(value_enum)]
+    pub(crate) what: Exported,
+    /// Leaves out what was received before this day (UTC) or instant.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) since: Option<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgument,
+}
+
+/// What can be exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Exported {
+    /// Touches, conversions, acts on orders, and refused events.
+    Events,
+    /// Every version of every decision, with its trace.
+    Decisions,
+    /// Every change in the book, with its transfers.
+    Transfers,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ mod clock;
 mod config;
 mod decide;
 mod demo;
+mod export;
 #[cfg(test)]
 mod fresh;
 mod keygen;
@@ -101,6 +102,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Decide(arguments) => decide::run(&arguments),
         Command::Books(arguments) => books::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Payout(arguments) => books::pay(&arguments),
         Command::Report(arguments) => reports::run(&arguments),
         Command::Transactions(arguments) => reports::run_transactions(&arguments),

@@ -16,7 +16,7 @@ pub(crate) struct Node {
     child: Child,
     log: Receiver<String>,
     pub(crate) edge: SocketAddr,
-    admin: SocketAddr,
+    pub(crate) admin: SocketAddr,
 }
 
 impl Node {

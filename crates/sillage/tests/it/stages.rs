@@ -11,7 +11,7 @@ const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML
                        Chrome/131.0.0.0 Safari/537.36";
 
 /// Clicks on Lea's link; the click id on the way to the shop.
-fn click(node: &Node) -> String {
+pub(crate) fn click(node: &Node) -> String {
     let request = format!(
         "GET /c/lea-home?consent=granted HTTP/1.1\r\nHost: edge.example\r\nUser-Agent: {BROWSER}\r\n\
          Connection: close\r\n\r\n"
@@ -23,7 +23,7 @@ fn click(node: &Node) -> String {
 }
 
 /// Reports an order of the shop by server.
-fn order(node: &Node, id: &str, click_id: &str) {
+pub(crate) fn order(node: &Node, id: &str, click_id: &str) {
     let body = format!("program=shop&order_id={id}&amount=74.92&currency=EUR&click_id={click_id}");
     let request = format!(
         "POST /v1/conversions HTTP/1.1\r\nHost: edge.example\r\nAuthorization: Bearer change-me\r\n\
@@ -55,7 +55,7 @@ fn decision_with(node: &Node, id: &str, part: &str) -> String {
 }
 
 /// Bytes of the records of a topic, without the space that was taken ahead.
-fn records(place: &Place, topic: &str) -> Vec<u8> {
+pub(crate) fn records(place: &Place, topic: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in fs::read_dir(place.path().join("data").join(topic)).unwrap() {
         bytes.extend(fs::read(entry.unwrap().path()).unwrap());
