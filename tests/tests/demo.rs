@@ -16,6 +16,9 @@ fn a_short_play_agrees_with_its_truth_and_says_all_figures() {
     println!("{said}");
     assert_eq!(figures["expected_differences"], 0, "{said}");
     assert_eq!(figures["in_flight"], 0, "{said}");
+    assert_eq!(figures["books_balanced"], true, "{said}");
+    assert_eq!(figures["recomputed_difference_micros"], 0, "{said}");
+    assert!(figures["commission_micros"]["EUR"].as_i64().is_some_and(|n| n > 0), "{said}");
     assert!(played.status.success(), "{}", String::from_utf8_lossy(&played.stderr));
     for figure in ["accepted", "stored", "conversions_unique", "duplicates", "attributed"] {
         assert!(figures[figure].as_u64().is_some_and(|n| n > 0), "{figure}: {said}");

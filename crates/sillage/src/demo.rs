@@ -8,11 +8,14 @@
 mod browser;
 mod cast;
 mod compare;
+mod contested;
 mod drive;
 mod journey;
+mod money;
 mod print;
 mod stage;
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -59,6 +62,28 @@ struct Outcome {
     comparison: Comparison,
 }
 
+impl Outcome {
+    /// Whether debits equal credits in every currency.
+    fn balanced(&self) -> bool {
+        let mut sums: BTreeMap<_, i128> = BTreeMap::new();
+        for ((_, currency), balance) in &self.found.balances {
+            *sums.entry(*currency).or_default() += balance;
+        }
+        sums.values().all(|sum| *sum == 0)
+    }
+
+    /// What partners have earned, by currency.
+    fn commission_micros(&self) -> BTreeMap<String, i128> {
+        let mut sums = BTreeMap::new();
+        for ((account, currency), balance) in &self.found.balances {
+            if compare::partner_of(account).is_some() {
+                *sums.entry(currency.to_string()).or_default() += balance;
+            }
+        }
+        sums
+    }
+}
+
 /// Plays, compares, prints. Exit code 1 on any difference, on a request without answer, or if the machine was too slow
 /// to keep the play's times and a difference came of it.
 pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
@@ -75,7 +100,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
         print::json(arguments.seed, &outcome)?;
     } else {
         print::tables(&outcome);
-        print::one_order(&outcome)?;
+        contested::print(&outcome, stage.zone())?;
         print::verdict(arguments.seed, &outcome);
     }
     if arguments.stay {

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use event::EventId;
+use event::keys::Secret;
+use event::{Clock as _, EventId};
 use ureq::Body;
 use ureq::http::Response;
+
+use crate::clock::ScaledClock;
 
 /// A request that takes longer has failed.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -156,6 +159,57 @@ pub(super) fn server_call(
         .header("content-type", "application/json")
         .send(json.to_string())
         .map_err(|source| NoAnswer { method: "POST", path: "/v1/conversions".into(), source })?;
+    let summary = summary(&answer);
+    let mut body = answer.into_body();
+    let _drained = body.read_to_vec();
+    Ok(summary)
+}
+
+/// Signs calls of the shop's order system.
+#[derive(Clone)]
+pub(super) struct Signer {
+    /// Name of the key.
+    pub key: String,
+    pub secret: Secret,
+    /// The clock of the play: a signature holds for a while around its time.
+    pub clock: ScaledClock,
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signer").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// The shop's order system says what became of an order.
+pub(super) fn signed_call(
+    line: &Line,
+    signer: &Signer,
+    json: &serde_json::Value,
+) -> Result<Answer, NoAnswer> {
+    const PATH: &str = "/v1/orders";
+    let body = json.to_string();
+    let timestamp = (signer.clock.now().0 / 1000).to_string();
+    let nonce = format!("{:016x}", fastrand::u64(..));
+    let signature = edge::Signable {
+        method: "POST",
+        path: PATH,
+        query: "",
+        body: body.as_bytes(),
+        timestamp: &timestamp,
+        nonce: &nonce,
+    }
+    .sign(&signer.secret);
+    let answer = line
+        .agent
+        .post(format!("{}{PATH}", line.base))
+        .header("content-type", "application/json")
+        .header("sillage-key", &signer.key)
+        .header("sillage-timestamp", timestamp)
+        .header("sillage-nonce", nonce)
+        .header("sillage-signature", format!("v1={signature}"))
+        .send(body)
+        .map_err(|source| NoAnswer { method: "POST", path: PATH.into(), source })?;
     let summary = summary(&answer);
     let mut body = answer.into_body();
     let _drained = body.read_to_vec();

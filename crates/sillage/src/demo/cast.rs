@@ -3,11 +3,19 @@
 //! The generator must not learn the truth from the system that it checks, so windows stand here a second time, as facts
 //! of the play; a test holds them against the catalog.
 
+use super::money::Pay;
+
 /// One partner of the play, with one of its links.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Player {
     /// Name in the catalog; none for the merchant's own paid search.
     pub partner: Option<&'static str>,
+    /// Name for people.
+    pub title: &'static str,
+    /// What it is.
+    pub kind: &'static str,
+    /// What it is paid: the first that matches a line.
+    pub pay: &'static [Pay],
     /// Its link.
     pub link: &'static str,
     /// Click window in hours.
@@ -17,26 +25,101 @@ pub(super) struct Player {
     pub share: f64,
 }
 
-const fn player(
-    partner: Option<&'static str>,
-    link: &'static str,
-    click_window_days: f64,
-    share: f64,
-) -> Player {
-    Player { partner, link, click_window_h: click_window_days * 24.0, share }
-}
+/// Nothing for gift cards, whoever brings them.
+const GIFT_CARDS: Pay = Pay { category: Some("gift-card"), ..Pay::of_everything(0) };
+const EDITORS: &[Pay] = &[GIFT_CARDS, Pay::of_everything(800)];
+const COMPARISON: &[Pay] = &[GIFT_CARDS, Pay::of_everything(500)];
+const INFLUENCERS: &[Pay] = &[
+    GIFT_CARDS,
+    Pay { new_customers: true, cap_cents: Some(4000), ..Pay::of_everything(1200) },
+    Pay::of_everything(1000),
+];
+const DEALS: &[Pay] = &[
+    GIFT_CARDS,
+    Pay { new_customers: true, cap_cents: Some(2500), ..Pay::of_everything(600) },
+    Pay { category: Some("electronics"), ..Pay::of_everything(150) },
+    Pay { cap_cents: Some(1500), ..Pay::of_everything(300) },
+];
 
 /// The players, best known first.
 pub(super) const PLAYERS: [Player; 8] = [
-    player(Some("lea-voyage"), "lea-home", 30.0, 1.0),
-    player(Some("comparo"), "comparo-bag", 45.0, 0.467),
-    player(Some("nina"), "nina-video", 14.0, 0.299),
-    player(Some("la-lettre"), "lettre-weekend", 10.0, 0.218),
-    player(Some("bon-code"), "bon-code-page", 1.0, 0.170),
-    player(None, "search-brand", 30.0, 0.139),
-    player(Some("cashli"), "cashli-go", 7.0, 0.0),
-    player(Some("vieux-guide"), "vieux-guide-top", 30.0, 0.0),
+    Player {
+        partner: Some("lea-voyage"),
+        title: "Léa voyage",
+        kind: "content",
+        pay: EDITORS,
+        link: "lea-home",
+        click_window_h: days(30),
+        share: 1.0,
+    },
+    Player {
+        partner: Some("comparo"),
+        title: "Comparo",
+        kind: "comparison",
+        pay: COMPARISON,
+        link: "comparo-bag",
+        click_window_h: days(45),
+        share: 0.467,
+    },
+    Player {
+        partner: Some("nina"),
+        title: "Nina (videos)",
+        kind: "influencer",
+        pay: INFLUENCERS,
+        link: "nina-video",
+        click_window_h: days(14),
+        share: 0.299,
+    },
+    Player {
+        partner: Some("la-lettre"),
+        title: "La lettre du week-end",
+        kind: "email",
+        pay: DEALS,
+        link: "lettre-weekend",
+        click_window_h: days(10),
+        share: 0.218,
+    },
+    Player {
+        partner: Some("bon-code"),
+        title: "Bon code",
+        kind: "coupon",
+        pay: DEALS,
+        link: "bon-code-page",
+        click_window_h: days(1),
+        share: 0.170,
+    },
+    Player {
+        partner: None,
+        title: "own channel",
+        kind: "",
+        pay: &[],
+        link: "search-brand",
+        click_window_h: days(30),
+        share: 0.139,
+    },
+    Player {
+        partner: Some("cashli"),
+        title: "Cashli",
+        kind: "cashback",
+        pay: DEALS,
+        link: "cashli-go",
+        click_window_h: days(7),
+        share: 0.0,
+    },
+    Player {
+        partner: Some("vieux-guide"),
+        title: "Le vieux guide",
+        kind: "content",
+        pay: EDITORS,
+        link: "vieux-guide-top",
+        click_window_h: days(30),
+        share: 0.0,
+    },
 ];
+
+const fn days(days: u32) -> f64 {
+    24.0 * days as f64
+}
 
 /// The merchant's own paid search.
 pub(super) const PAID_SEARCH: usize = 5;
@@ -59,3 +142,63 @@ pub(super) const BOTS: [&str; 3] = [
     "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)",
     "python-requests/2.32.3",
 ];
+
+#[cfg(test)]
+mod tests {
+    use catalog::commission::{CommissionRule, Pays};
+    use catalog::{Format, Lookback, snapshot_of};
+    use event::Millis;
+    use event::body::CustomerType;
+
+    use super::super::money::Pay;
+    use super::PLAYERS;
+
+    /// 2026-11-03T00:00:00Z.
+    const NOW: Millis = Millis(1_793_664_000_000);
+    const CATALOG: &str = include_str!("../../../../config/sample-catalog.toml");
+
+    /// A rule of the catalog in the play's words; none if no order of the play can meet it.
+    fn pay_of(rule: &CommissionRule) -> Option<(Option<String>, bool, u64, Option<u64>)> {
+        let points = match rule.pays {
+            Pays::Percent(rate) => u64::from(rate.0) / 100,
+            Pays::Excluded => 0,
+            Pays::PerOrder(_) if !rule.when.coupon.is_empty() => return None,
+            Pays::PerClick(_) | Pays::PerThousandImpressions(_) | Pays::PerPeriod { .. } => {
+                return None;
+            }
+            Pays::PerOrder(_) => panic!("the play does not know pay per order"),
+        };
+        let category = rule.when.category.first().map(|category| category.to_string());
+        let new_customers = rule.when.customer == Some(CustomerType::New);
+        let cap_cents = rule.cap_per_order.map(|cap| cap.0.unsigned_abs() / 10_000);
+        Some((category, new_customers, points, cap_cents))
+    }
+
+    #[test]
+    fn the_cast_has_the_windows_and_the_pay_of_the_sample_catalog() {
+        let snapshot = snapshot_of(CATALOG, Format::Toml, NOW).unwrap();
+        let program = snapshot.program("boutique").unwrap();
+        for player in PLAYERS {
+            let terms = program.touch_terms(player.partner, NOW);
+            let Lookback::Within(window_ms) = terms.lookback_click.value else { panic!() };
+            #[expect(clippy::cast_precision_loss, reason = "hours of a few weeks")]
+            let window_h = window_ms as f64 / 3_600_000.0;
+            assert!((window_h - player.click_window_h).abs() < 1e-9, "{}", player.title);
+            let Some(partner) = player.partner else { continue };
+            let known = snapshot.partner(partner).unwrap();
+            assert_eq!(
+                (&*known.body().title, known.body().kind.as_str()),
+                (player.title, player.kind)
+            );
+            let commission = program.commission(partner, NOW);
+            let mut expected = commission.rules.iter().filter_map(|ranked| pay_of(ranked.rule));
+            for pay in player.pay {
+                let Pay { category, new_customers, points, cap_cents } = *pay;
+                let own = (category.map(str::to_owned), new_customers, points, cap_cents);
+                assert_eq!(Some(own), expected.next(), "{}", player.title);
+            }
+            let last = player.pay.last().unwrap();
+            assert!(last.category.is_none() && !last.new_customers, "later rules are never met");
+        }
+    }
+}

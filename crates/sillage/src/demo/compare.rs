@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
-use event::body::{Body, DecisionStatus};
-use event::{Envelope, EventId, Flag, Topic};
+use event::body::{Account, Body, BookedOrder, DecisionStatus, OrderState, Posting};
+use event::{Currency, Envelope, EventId, Flag, Topic};
 use eventlog::LogReader;
 
 use super::cast::PLAYERS;
 use super::drive::{Seen, order_id};
-use super::journey::{Journey, Kind, Order, Truth};
+use super::journey::{Fate, Journey, Kind, Order, Truth};
+use super::money;
 
 /// What was found on the topics.
 #[derive(Debug, Default)]
@@ -26,13 +27,50 @@ pub(super) struct Found {
     pub rejected: BTreeMap<EventId, u16>,
     /// Members that are no new order.
     pub duplicates: BTreeSet<EventId>,
+    /// The newest posting of each order, by order id.
+    pub postings: BTreeMap<String, Posting>,
+    /// Sum of the transfers by account and currency, each transfer once.
+    pub balances: BTreeMap<(Account, Currency), i128>,
+    transfers: BTreeSet<EventId>,
+}
+
+impl Found {
+    /// What the book has of an order.
+    pub(super) fn booked(&self, id: &str) -> Option<&BookedOrder> {
+        self.postings.get(id)?.booked.as_deref()
+    }
+
+    fn post(&mut self, posting: Posting) {
+        for transfer in &posting.transfers {
+            if self.transfers.insert(transfer.id) {
+                let amount = i128::from(transfer.amount.0);
+                let mut book = |account: &Account, amount: i128| {
+                    *self.balances.entry((account.clone(), transfer.currency)).or_default() +=
+                        amount;
+                };
+                book(&transfer.debit, -amount);
+                book(&transfer.credit, amount);
+            }
+        }
+        let Some(booked) = &posting.booked else { return };
+        let id = booked.order_id.clone().unwrap_or_default();
+        if self.postings.get(&id).is_none_or(|known| known.number < posting.number) {
+            self.postings.insert(id, posting);
+        }
+    }
 }
 
 /// Reads every topic from its start.
 pub(super) fn read(log: &LogReader) -> Result<Found> {
     let mut found = Found::default();
-    let topics =
-        [Topic::Touches, Topic::Conversions, Topic::Rejected, Topic::Duplicate, Topic::Attributed];
+    let topics = [
+        Topic::Touches,
+        Topic::Conversions,
+        Topic::Rejected,
+        Topic::Duplicate,
+        Topic::Attributed,
+        Topic::Transfers,
+    ];
     for topic in topics {
         for batch in log.scan(topic, 0) {
             for record in batch.with_context(|| format!("read {topic}"))?.records {
@@ -73,6 +111,7 @@ fn take(found: &mut Found, envelope: Envelope) {
                 found.decisions.insert(order, *decision);
             }
         }
+        Body::Posting(posting) => found.post(*posting),
         Body::Impression(_)
         | Body::Landing(_)
         | Body::Activation(_)
@@ -85,7 +124,6 @@ fn take(found: &mut Found, envelope: Envelope) {
         }
         Body::Order(_)
         | Body::Closed(_)
-        | Body::Posting(_)
         | Body::CatalogVersion(_)
         | Body::LaneStarted(_)
         | Body::LaneStopped(_)
@@ -106,6 +144,8 @@ pub(super) struct Difference {
 pub(super) struct Comparison {
     /// Orders as expected, and all, by kind.
     pub kinds: BTreeMap<Kind, (u64, u64)>,
+    /// Sum over the partners of how far their accounts are from what their orders earned.
+    pub money_difference_micros: i64,
     pub differences: Vec<Difference>,
 }
 
@@ -128,7 +168,7 @@ fn outcome_of(decision: &event::body::Decision) -> String {
     }
 }
 
-fn orders(journeys: &[Journey]) -> impl Iterator<Item = (String, &Order)> {
+pub(super) fn orders(journeys: &[Journey]) -> impl Iterator<Item = (String, &Order)> {
     journeys.iter().enumerate().flat_map(|(index, journey)| {
         journey.orders.iter().enumerate().map(move |(nth, order)| (order_id(index, nth), order))
     })
@@ -139,7 +179,8 @@ pub(super) fn compare(journeys: &[Journey], found: &Found, seen: &Seen) -> Compa
     let mut comparison = Comparison::default();
     let mut expected_ids = BTreeSet::new();
     for (id, order) in orders(journeys) {
-        let differences = order_differences(&id, order, found.decisions.get(&id));
+        let mut differences = order_differences(&id, order, found.decisions.get(&id));
+        differences.extend(money_differences(&id, order, found.booked(&id)));
         let (agreeing, all) = comparison.kinds.entry(order.kind).or_default();
         *all += 1;
         *agreeing += u64::from(differences.is_empty());
@@ -159,6 +200,7 @@ pub(super) fn compare(journeys: &[Journey], found: &Found, seen: &Seen) -> Compa
             &found,
         ));
     }
+    account_differences(journeys, found, &mut comparison);
     comparison.differences.extend(click_differences(journeys, found));
     comparison.differences.extend(refusal_differences(journeys, found));
     comparison.differences.extend(loss_differences(found, seen));
@@ -204,6 +246,86 @@ fn order_differences(
         ));
     }
     differences
+}
+
+/// Who earns how much, of which net amount, and whether it is refused.
+fn money_differences(id: &str, order: &Order, booked: Option<&BookedOrder>) -> Vec<Difference> {
+    let what = |of: &str| format!("order {id} ({}), {of}", order.kind.words());
+    let Some(booked) = booked else {
+        return vec![difference(what("in the book"), "booked", "not there")];
+    };
+    let earned = money::earned(order);
+    let declined = earned.map_or(order.fate == Fate::Cancelled, |earned| earned.declined)
+        || money::net_cents(order) == 0;
+    let mut differences = Vec::new();
+    let mut differ = |of: &str, expected: String, found: String| {
+        if expected != found {
+            differences.push(difference(what(of), &expected, &found));
+        }
+    };
+    let shares = || booked.shares.iter().filter(|share| share.partner.is_some());
+    let commission: i64 = shares().map(|share| share.commission.0).sum();
+    let net: i64 = shares().map(|share| share.net.0).sum();
+    let due = earned.filter(|earned| !earned.declined);
+    let commission_due = due.map_or(0, |earned| earned.commission_micros);
+    differ("commission in micros", commission_due.to_string(), commission.to_string());
+    let net_due = earned.map_or(0, |earned| earned.net_micros);
+    differ("net in micros", net_due.to_string(), net.to_string());
+    let found = booked.state == OrderState::Declined;
+    differ("declined", declined.to_string(), found.to_string());
+    if order.fate == Fate::Approved && !declined {
+        let validated =
+            matches!(booked.state, OrderState::Approved | OrderState::Locked | OrderState::Paid);
+        differ("validated", "true".into(), validated.to_string());
+    }
+    differences
+}
+
+/// What the transfers sum to: each partner's accounts to what its orders earned, everything together to nothing.
+fn account_differences(journeys: &[Journey], found: &Found, comparison: &mut Comparison) {
+    let mut expected: BTreeMap<String, i128> = BTreeMap::new();
+    for (_, order) in orders(journeys) {
+        let Some(earned) = money::earned(order).filter(|earned| !earned.declined) else { continue };
+        let Some(partner) = PLAYERS.get(earned.player).and_then(|player| player.partner) else {
+            continue;
+        };
+        *expected.entry(partner.to_owned()).or_default() += i128::from(earned.commission_micros);
+    }
+    let mut booked: BTreeMap<String, i128> = BTreeMap::new();
+    for ((account, _), balance) in &found.balances {
+        if let Some(partner) = partner_of(account) {
+            *booked.entry(partner.to_owned()).or_default() += balance;
+        }
+    }
+    let partners: BTreeSet<_> = expected.keys().chain(booked.keys()).cloned().collect();
+    for partner in partners {
+        let of = |sums: &BTreeMap<String, i128>| sums.get(&partner).copied().unwrap_or(0);
+        let (expected, found) = (of(&expected), of(&booked));
+        if expected != found {
+            let off = i64::try_from((expected - found).unsigned_abs()).unwrap_or(i64::MAX);
+            comparison.money_difference_micros += off;
+            let what = format!("accounts of {partner} in micros");
+            let different = difference(what, &expected.to_string(), &found.to_string());
+            comparison.differences.push(different);
+        }
+    }
+    let sum: i128 = found.balances.values().sum();
+    if sum != 0 {
+        let different = difference("sum of all accounts".into(), "0", &sum.to_string());
+        comparison.differences.push(different);
+    }
+}
+
+/// The partner whose account it is.
+pub(super) fn partner_of(account: &Account) -> Option<&str> {
+    match account {
+        Account::Expense(_) => None,
+        Account::Pending(partner)
+        | Account::Approved(partner)
+        | Account::Payable(partner)
+        | Account::Paid(partner)
+        | Account::Clawback(partner) => Some(partner.as_str()),
+    }
 }
 
 fn click_differences(journeys: &[Journey], found: &Found) -> Vec<Difference> {

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use event::EventId;
 use serde_json::json;
 
-use super::browser::{Answer, Browser, Line, NoAnswer, server_call};
+use super::browser::{Answer, Browser, Line, NoAnswer, Signer, server_call, signed_call};
 use super::cast::{BOTS, PEOPLE, PLAYERS};
-use super::journey::{Agent, CarriedClick, ClickConsent, Journey, Reporter, Step};
+use super::journey::{Act, Agent, Basket, CarriedClick, ClickConsent, Journey, Reporter, Step};
 
 /// Threads that send; each holds one connection.
 const SENDERS: usize = 8;
@@ -25,6 +25,8 @@ pub(super) struct Stage {
     pub edge: String,
     pub program: &'static str,
     pub token: String,
+    /// Signs for the shop's order system.
+    pub signer: Signer,
     /// An origin on the program's site list.
     pub shop_origin: String,
     /// Hours of the play in one real second.
@@ -88,7 +90,7 @@ pub(super) fn play(stage: &Stage, journeys: &[Journey], progress: &Progress) -> 
             }
             if let Some(due) = journey.steps.get(step) {
                 let mut browser = locked(browser);
-                let (name, result) = send(stage, &line, &mut browser, (index, &due.step));
+                let (name, result) = send(stage, &line, &mut browser, (index, journey, &due.step));
                 note(&mut seen, name, result);
             }
             progress.steps_done.fetch_add(1, Ordering::Relaxed);
@@ -154,7 +156,7 @@ fn send(
     stage: &Stage,
     line: &Line,
     browser: &mut Browser,
-    (journey, step): (usize, &Step),
+    (journey, play, step): (usize, &Journey, &Step),
 ) -> (&'static str, Result<Answer, NoAnswer>) {
     let link = |player: usize| PLAYERS.get(player).map_or("", |p| p.link);
     match step {
@@ -198,6 +200,24 @@ fn send(
             });
             ("wrong call", server_call(line, (&stage.token, &call)))
         }
+        Step::Act { order, act } => {
+            let (program, order_id) = (stage.program, order_id(journey, *order));
+            let call = match act {
+                Act::Approve => {
+                    json!({"program": program, "order_id": order_id, "action": "approve"})
+                }
+                Act::Cancel => {
+                    json!({"program": program, "order_id": order_id, "action": "decline", "code": 701})
+                }
+                Act::Reopen => {
+                    json!({"program": program, "order_id": order_id, "action": "reopen"})
+                }
+                Act::ReturnFirstLine => {
+                    json!({"program": program, "order_id": order_id, "action": "return", "items": [{"line": 1}]})
+                }
+            };
+            ("act", signed_call(line, &stage.signer, &call))
+        }
         Step::Report { order, by, amount_cents, click, denied } => {
             let amount = format!("{}.{:02}", amount_cents / 100, amount_cents % 100);
             let order_id = order_id(journey, *order);
@@ -214,18 +234,38 @@ fn send(
                     let mut call = json!({
                         "program": stage.program, "order_id": order_id, "amount": amount, "currency": "EUR",
                     });
-                    if let (Some(id), Some(call)) = (carried(browser, *click), call.as_object_mut())
-                    {
-                        call.insert("click_id".into(), id.into());
-                    }
-                    if let (true, Some(call)) = (*denied, call.as_object_mut()) {
-                        call.insert("consent".into(), "denied".into());
+                    if let Some(call) = call.as_object_mut() {
+                        if let Some(id) = carried(browser, *click) {
+                            call.insert("click_id".into(), id.into());
+                        }
+                        if *denied {
+                            call.insert("consent".into(), "denied".into());
+                        }
+                        if let Some(order) = play.orders.get(*order) {
+                            call.extend(told(&order.basket));
+                        }
                     }
                     ("server call", server_call(line, (&stage.token, &call)))
                 }
             }
         }
     }
+}
+
+/// What the shop's server tells beside the amount.
+fn told(basket: &Basket) -> serde_json::Map<String, serde_json::Value> {
+    let mut told = serde_json::Map::new();
+    if !basket.lines.is_empty() {
+        let lines = basket.lines.iter().map(|line| {
+            let amount = format!("{}.{:02}", line.cents / 100, line.cents % 100);
+            json!({"category": line.category, "amount": amount})
+        });
+        told.insert("items".into(), lines.collect());
+    }
+    if let Some(new) = basket.new_customer {
+        told.insert("customer_type".into(), if new { "new" } else { "returning" }.into());
+    }
+    told
 }
 
 fn carried(browser: &Browser, click: CarriedClick) -> Option<String> {

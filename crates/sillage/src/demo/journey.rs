@@ -35,6 +35,46 @@ pub(super) enum Step {
     WrongAmount,
     /// One report of an order.
     Report { order: usize, by: Reporter, amount_cents: u64, click: CarriedClick, denied: bool },
+    /// The shop says what became of an order.
+    Act { order: usize, act: Act },
+}
+
+/// What the shop does to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    Approve,
+    /// Declined as cancelled.
+    Cancel,
+    Reopen,
+    /// The first line came back, all of it.
+    ReturnFirstLine,
+}
+
+/// What becomes of an order in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fate {
+    /// Nobody acts.
+    Open,
+    Approved,
+    Cancelled,
+    /// Its first line came back.
+    PartReturned,
+}
+
+/// One line of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BasketLine {
+    pub category: &'static str,
+    pub cents: u64,
+}
+
+/// What the shop's server tells of an order beside its amount.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(super) struct Basket {
+    /// May be less than the amount: the rest has no category.
+    pub lines: Vec<BasketLine>,
+    /// New (true) or returning, if the shop says it.
+    pub new_customer: Option<bool>,
 }
 
 /// What the link says of consent.
@@ -95,6 +135,12 @@ pub(super) struct Order {
     /// Reports of it that are accepted.
     pub reports: u64,
     pub kind: Kind,
+    /// Whether the shop's server confirmed it; only then is the basket known.
+    pub confirmed: bool,
+    pub basket: Basket,
+    pub fate: Fate,
+    /// When it was ordered, in hours of the play.
+    pub at_h: f64,
 }
 
 /// What a journey shows.
@@ -307,7 +353,7 @@ fn attempt(kind: Kind, rng: &mut Rng, from_h: f64, until_h: f64) -> Option<Journ
             play.order(rng, Truth::Nobody, &[(Reporter::Server, CarriedClick::None)], false)?;
         }
     }
-    (play.now_h <= until_h).then_some(play.journey)
+    (play.now_h <= until_h).then(|| play.finished(until_h))
 }
 
 fn browsing(rng: &mut Rng, from_h: f64, until_h: f64) -> Journey {
@@ -330,6 +376,8 @@ struct Play {
     kind: Kind,
     now_h: f64,
     clicks: Vec<(f64, usize)>,
+    /// When, which order, what.
+    acts: Vec<(f64, usize, Act)>,
     journey: Journey,
 }
 
@@ -341,7 +389,21 @@ impl Play {
             valid_clicks: Vec::new(),
             refused: Vec::new(),
         };
-        Self { kind, now_h, clicks: Vec::new(), journey }
+        Self { kind, now_h, clicks: Vec::new(), acts: Vec::new(), journey }
+    }
+
+    /// The journey with what the shop does until the end of the play.
+    fn finished(mut self, until_h: f64) -> Journey {
+        for (at_h, order, act) in self.acts {
+            if at_h <= until_h
+                && let Some(known) = self.journey.orders.get_mut(order)
+            {
+                known.fate = fate_after(act);
+                self.journey.steps.push(Due { at_h, step: Step::Act { order, act } });
+            }
+        }
+        self.journey.steps.sort_by(|a, b| a.at_h.total_cmp(&b.at_h));
+        self.journey
     }
 
     fn wait(&mut self, hours: f64) {
@@ -423,6 +485,9 @@ impl Play {
         let order = self.journey.orders.len();
         let amount_cents = rng.u64(1_500..25_000);
         let by_server = reports.iter().any(|(by, _)| *by == Reporter::Server);
+        let basket = if by_server { draw_basket(rng, amount_cents) } else { Basket::default() };
+        let acts = if by_server { draw_acts(rng, &basket) } else { Vec::new() };
+        let at_h = self.now_h;
         for (by, click) in reports {
             // One pixel in ten tells another amount; the server's counts.
             let wrong = by_server && *by == Reporter::Pixel && rng.u32(0..10) == 0;
@@ -431,7 +496,10 @@ impl Play {
             self.push(Step::Report { order, by, amount_cents, click, denied });
         }
         let reports = u64::try_from(reports.len()).ok()?;
-        self.journey.orders.push(Order { truth, amount_cents, reports, kind: self.kind });
+        let (kind, confirmed, fate) = (self.kind, by_server, Fate::Open);
+        let known = Order { truth, amount_cents, reports, kind, confirmed, basket, fate, at_h };
+        self.journey.orders.push(known);
+        self.acts.extend(acts.into_iter().map(|(after_h, act)| (at_h + after_h, order, act)));
         Some(())
     }
 
@@ -442,6 +510,59 @@ impl Play {
         let amount_cents = order.amount_cents;
         let by = Reporter::Server;
         self.push(Step::Report { order: index, by, amount_cents, click, denied: false });
+    }
+}
+
+/// Categories of the shop; what the catalog pays for them: `money.rs`.
+const CATEGORIES: [&str; 4] = ["shoes", "electronics", "travel", "gift-card"];
+
+/// One order in three tells no lines; of the others, one in four tells less than its amount.
+fn draw_basket(rng: &mut Rng, amount_cents: u64) -> Basket {
+    let new_customer = match rng.u32(0..10) {
+        0..4 => Some(true),
+        4..8 => Some(false),
+        _ => None,
+    };
+    let mut left =
+        if rng.u32(0..4) == 0 { amount_cents - rng.u64(1..amount_cents) } else { amount_cents };
+    let mut lines = Vec::new();
+    if rng.u32(0..3) > 0 {
+        for _ in 0..rng.usize(0..3) {
+            let cents = rng.u64(0..left);
+            left -= cents;
+            lines.push(BasketLine { category: draw_category(rng), cents });
+        }
+        lines.push(BasketLine { category: draw_category(rng), cents: left });
+        lines.retain(|line| line.cents > 0);
+    }
+    Basket { lines, new_customer }
+}
+
+fn draw_category(rng: &mut Rng) -> &'static str {
+    CATEGORIES.get(rng.usize(0..CATEGORIES.len())).copied().unwrap_or_default()
+}
+
+/// What the shop does, in hours from the order. The last word on validation holds, whenever the order came.
+fn draw_acts(rng: &mut Rng, basket: &Basket) -> Vec<(f64, Act)> {
+    let later = |rng: &mut Rng| 36.0 + rng.f64() * 120.0;
+    match rng.u32(0..100) {
+        0..15 => vec![(later(rng), Act::Approve)],
+        15..23 => vec![(later(rng), Act::Cancel)],
+        // The shop's warehouse is quicker than its order system.
+        23..26 => vec![(-0.5, Act::Cancel)],
+        26..29 => vec![(24.0, Act::Cancel), (24.0 + later(rng), Act::Reopen)],
+        29..41 if !basket.lines.is_empty() => vec![(later(rng), Act::ReturnFirstLine)],
+        _ => Vec::new(),
+    }
+}
+
+/// No order has acts of two kinds, so the last one says it all.
+const fn fate_after(act: Act) -> Fate {
+    match act {
+        Act::Approve => Fate::Approved,
+        Act::Cancel => Fate::Cancelled,
+        Act::ReturnFirstLine => Fate::PartReturned,
+        Act::Reopen => Fate::Open,
     }
 }
 

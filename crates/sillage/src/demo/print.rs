@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
-use event::Micros;
-use event::body::{Decision, DecisionStatus};
+use event::body::decision::Candidate;
+use event::body::{DecisionStatus, OrderState};
+use event::{Code, Micros};
 use serde_json::json;
 
-use super::compare::{count, in_flight, refusals};
+use super::cast::PLAYERS;
+use super::compare::{self, count, in_flight, refusals};
 use super::journey::Journey;
+use super::money;
 use super::stage::Running;
 use super::{HOURS_PER_SECOND, Outcome};
-use crate::cli::Reader;
-use crate::trace;
 
 /// Differences that are printed; the others are counted.
 const DIFFERENCES_SHOWN: usize = 20;
@@ -47,41 +48,82 @@ pub(super) fn end_of_progress() {
     eprintln!();
 }
 
-/// Orders, value and clicks of one line of the table.
+/// One line of the table, summed from the book.
 #[derive(Default)]
 struct Line {
-    orders: u64,
-    micros: i64,
     clicks: u64,
+    orders: u64,
+    net_micros: i64,
+    commission_micros: i64,
+    pending: u64,
+    declined: u64,
+}
+
+impl Line {
+    /// Declined orders count apart.
+    fn add(&mut self, state: OrderState, net: Micros, commission: Micros) {
+        match state {
+            OrderState::Declined | OrderState::Reversed => {
+                self.declined += 1;
+                return;
+            }
+            OrderState::Pending | OrderState::Held => self.pending += 1,
+            OrderState::Approved | OrderState::Locked | OrderState::Paid => {}
+        }
+        self.orders += 1;
+        self.net_micros = self.net_micros.saturating_add(net.0);
+        self.commission_micros = self.commission_micros.saturating_add(commission.0);
+    }
 }
 
 pub(super) fn tables(outcome: &Outcome) {
     let mut lines: BTreeMap<&str, Line> = BTreeMap::new();
     let (mut own, mut nobody) = (Line::default(), Line::default());
-    for decision in outcome.found.decisions.values() {
-        let line = match (decision.status, &decision.winner) {
-            (DecisionStatus::Attributed, Some(winner)) => lines.entry(winner.as_str()).or_default(),
-            (DecisionStatus::LostToChannel, _) => &mut own,
-            (DecisionStatus::Attributed | DecisionStatus::Unattributed, _) => &mut nobody,
-        };
-        line.orders += 1;
-        line.micros = line.micros.saturating_add(decision.amount.0);
+    for posting in outcome.found.postings.values() {
+        let Some(booked) = &posting.booked else { continue };
+        if booked.shares.is_empty() {
+            nobody.add(booked.state, booked.amount, Micros(0));
+        }
+        for share in &booked.shares {
+            let line = match &share.partner {
+                Some(partner) => lines.entry(partner.as_str()).or_default(),
+                None => &mut own,
+            };
+            line.add(booked.state, share.net, share.commission);
+        }
     }
     for (partner, clicks) in &outcome.found.valid_clicks {
-        if partner.is_empty() {
-            own.clicks = *clicks;
-        } else {
+        if !partner.is_empty() {
             lines.entry(partner).or_default().clicks = *clicks;
         }
     }
-    println!("{:<28} {:>13} {:>8} {:>14}", "partner", "valid clicks", "orders", "order value");
+    println!(
+        "{:<24} {:<11} {:>12} {:>7} {:>13} {:>12} {:>8} {:>8} {:>8}",
+        "", "", "valid clicks", "orders", "net sales", "commission", "EPC", "pending", "declined"
+    );
     let mut lines: Vec<_> = lines.into_iter().collect();
-    lines.sort_by_key(|(_, line)| std::cmp::Reverse(line.micros));
+    lines.sort_by_key(|(_, line)| std::cmp::Reverse(line.net_micros));
     for (partner, line) in &lines {
-        print_line(partner, line);
+        let player = PLAYERS.iter().find(|player| player.partner == Some(*partner));
+        let (title, kind) = player.map_or((*partner, ""), |player| (player.title, player.kind));
+        println!(
+            "{title:<24} {kind:<11} {:>12} {:>7} {:>13} {:>12} {:>8} {:>8} {:>8}",
+            thousands(line.clicks),
+            thousands(line.orders),
+            grouped(Micros(line.net_micros).decimal(2)),
+            grouped(rounded(line.commission_micros, 10_000).decimal(2)),
+            per_click(line),
+            thousands(line.pending),
+            thousands(line.declined)
+        );
     }
-    print_line("own channel (paid search)", &own);
-    print_line("nobody", &nobody);
+    println!(
+        "own channel (paid search)   {} orders, {} net, {} not due to partners (408)      nobody  {} orders",
+        thousands(own.orders + own.declined),
+        grouped(Micros(own.net_micros).decimal(2)),
+        grouped(rounded(not_due(outcome), 10_000).decimal(2)),
+        thousands(nobody.orders + nobody.declined)
+    );
     println!(
         "\nclicks of machines or fetched ahead, counted apart: {}",
         thousands(outcome.found.flagged_clicks)
@@ -92,45 +134,48 @@ pub(super) fn tables(outcome: &Outcome) {
     }
 }
 
-fn print_line(name: &str, line: &Line) {
-    let value = grouped(Micros(line.micros).decimal(2));
-    println!("{name:<28} {:>13} {:>8} {value:>14}", thousands(line.clicks), thousands(line.orders));
+/// Commission per valid click, four decimals; nothing without clicks.
+fn per_click(line: &Line) -> String {
+    let Ok(clicks @ 1..) = i64::try_from(line.clicks) else { return String::new() };
+    rounded(line.commission_micros / clicks, 100).decimal(4)
 }
 
-/// The trace of one order that several partners had a part in, as the manager and as a losing partner read it.
-pub(super) fn one_order(outcome: &Outcome) -> Result<()> {
-    let Some((decision, loser)) = outcome.found.decisions.values().find_map(contested) else {
-        return Ok(());
-    };
-    let order = decision.order_id.as_deref().unwrap_or_default();
-    println!("\nOne order, as the manager reads it (sillage trace {order}):\n");
-    print!("{}", trace::rendered(decision, &Reader::Manager)?);
-    println!("\nThe same, as {loser} reads it (--as partner {loser}):\n");
-    print!("{}", trace::rendered(decision, &Reader::Partner(loser.to_owned()))?);
-    Ok(())
+/// To the nearest multiple of `unit`, of two equally near ones to the even one.
+const fn rounded(micros: i64, unit: i64) -> Micros {
+    let (whole, rest) = (micros / unit, micros % unit);
+    let up = rest * 2 > unit || (rest * 2 == unit && whole % 2 != 0);
+    Micros((whole + if up { 1 } else { 0 }) * unit)
 }
 
-/// An order with one credited and one other valid partner.
-fn contested(decision: &Decision) -> Option<(&Decision, &str)> {
-    let winner = decision.winner.as_ref()?;
-    let candidates = &decision.trace.candidates;
-    let loser = candidates.iter().filter_map(|c| c.partner.as_ref()).find(|p| *p != winner)?;
-    (decision.trace.members.len() > 1 && (2..=5).contains(&candidates.len()))
-        .then_some((decision, loser.as_str()))
+/// What partners with a valid touch would have earned by orders that an own channel took.
+fn not_due(outcome: &Outcome) -> i64 {
+    compare::orders(&outcome.journeys)
+        .filter_map(|(id, order)| {
+            let decision = outcome.found.decisions.get(&id)?;
+            let lost = decision.status == DecisionStatus::LostToChannel;
+            let passed_over = |candidate: &&Candidate| candidate.code == Code::PaidChannelWon;
+            let newest = decision.trace.candidates.iter().filter(|_| lost).find(passed_over)?;
+            let partner = newest.partner.as_ref()?.as_str();
+            let player = PLAYERS.iter().position(|player| player.partner == Some(partner))?;
+            Some(money::commission(player, &money::kept_lines(order), &order.basket))
+        })
+        .fold(0, i64::saturating_add)
 }
 
 pub(super) fn verdict(seed: u64, outcome: &Outcome) {
     let rejected = count(outcome.found.rejected.len());
     let missing = count(in_flight(&outcome.found, &outcome.seen).len());
     println!(
-        "\nAccepted {} = stored {} + rejected {} + in flight {}.",
+        "\nAccepted {} = stored {} + rejected {} + in flight {}.  {}; recomputed difference {}",
         thousands(count(outcome.seen.events.len())),
         thousands(count(outcome.found.stored.len())),
         thousands(rejected),
-        thousands(missing)
+        thousands(missing),
+        if outcome.balanced() { "Books balance" } else { "BOOKS DO NOT BALANCE" },
+        Micros(outcome.comparison.money_difference_micros).decimal(6)
     );
     for (code, times) in refusals(&outcome.found) {
-        let slug = event::Code::from_number(code).map_or("", event::Code::slug);
+        let slug = Code::from_number(code).map_or("", Code::slug);
         println!("  rejected {times} × {code} {slug}");
     }
     for failure in outcome.seen.failures.iter().take(DIFFERENCES_SHOWN) {
@@ -178,6 +223,9 @@ pub(super) fn json(seed: u64, outcome: &Outcome) -> Result<()> {
         "conversions_unique": outcome.found.decisions.len(),
         "duplicates": outcome.found.duplicates.len(),
         "attributed": attributed,
+        "books_balanced": outcome.balanced(),
+        "recomputed_difference_micros": outcome.comparison.money_difference_micros,
+        "commission_micros": outcome.commission_micros(),
         "expected_differences": outcome.comparison.differences.len(),
         "differences": differences,
         "unanswered": outcome.seen.failures.len(),

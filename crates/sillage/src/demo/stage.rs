@@ -2,16 +2,19 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use event::Clock as _;
+use event::keys::ProgramKey;
 use eventlog::{ClockKind, LogReader};
 use telemetry::recorder;
 use tempfile::TempDir;
 
 use super::HOURS_PER_SECOND;
+use super::browser::Signer;
 use super::drive::Stage;
 use crate::clock::{ScaledClock, SystemClock};
 use crate::config::Config;
@@ -25,14 +28,21 @@ const PROGRAM: &str = "boutique";
 const TOKEN: &str = "boutique-demo-token";
 const SHOP_ORIGIN: &str = "http://shop.localhost";
 
-/// Rules given in minutes, stretched so that a real second of delay changes no truth: page evidence half an hour from the
-/// server's report is a day here.
-const STRETCHED: (&str, &str) =
-    ("lateness = \"7d\"\n", "lateness = \"7d\"\nevidence_window = \"24h\"\n");
+const SHOP_KEY: &str = "shop-orders";
+
+/// What the demo changes in the sample catalog. Rules given in minutes are stretched, so that a real second of delay changes
+/// no truth: page evidence half an hour from the server's report is a day here. And the shop's order system has a key.
+const CHANGED: [(&str, &str); 2] = [
+    ("lateness = \"7d\"\n", "lateness = \"7d\"\nevidence_window = \"24h\"\n"),
+    ("[program.boutique.reports]\n", "[program.boutique.reports]\nhmac_keys = [\"shop-orders\"]\n"),
+];
+/// For the same reason: how long a signature holds.
+const SIGNATURE_SKEW_MAX: Duration = Duration::from_hours(15 * 24);
 
 /// A node that plays.
 pub(super) struct Running {
     node: Node,
+    signer: Signer,
     signals: Listener,
     _folder: TempDir,
 }
@@ -42,12 +52,16 @@ impl Running {
     pub(super) fn start() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("sillage-demo-").tempdir()?;
         let at = |name: &str| folder.path().join(name);
-        if !CATALOG.contains(STRETCHED.0) {
-            bail!("the sample catalog has no line {:?}", STRETCHED.0);
+        let mut catalog = CATALOG.to_owned();
+        for (line, changed) in CHANGED {
+            if !catalog.contains(line) {
+                bail!("the sample catalog has no line {line:?}");
+            }
+            catalog = catalog.replacen(line, changed, 1);
         }
-        fs::write(at("catalog.toml"), CATALOG.replace(STRETCHED.0, STRETCHED.1))?;
+        fs::write(at("catalog.toml"), catalog)?;
         let clock = ScaledClock::new(HOURS_PER_SECOND * 3600, SystemClock.now());
-        crate::keygen::make_or_rotate(&at("keys.toml"), clock.now()).context("make keys")?;
+        let signer = signer(&at("keys.toml"), clock).context("make keys")?;
         let config = config(&folder);
         telemetry::log::init(&config.log)?;
         let recorder = recorder::install(METRICS, VERSION, COMMIT)?;
@@ -56,7 +70,7 @@ impl Running {
         let setup =
             Setup { config, clock, clock_kind: ClockKind::Scaled, recorder, roles: Roles::All };
         let node = Node::start(setup)?;
-        Ok(Self { node, signals, _folder: folder })
+        Ok(Self { node, signer, signals, _folder: folder })
     }
 
     pub(super) fn stage(&self, hours_per_second: f64) -> Stage {
@@ -64,6 +78,7 @@ impl Running {
             edge: self.edge_url(),
             program: PROGRAM,
             token: TOKEN.to_owned(),
+            signer: self.signer.clone(),
             shop_origin: SHOP_ORIGIN.to_owned(),
             hours_per_second,
         }
@@ -99,6 +114,18 @@ impl Running {
     }
 }
 
+/// Makes the key file with a key for the shop's order system.
+fn signer(file: &Path, clock: ScaledClock) -> Result<Signer> {
+    crate::keygen::make_or_rotate(file, clock.now())?;
+    let mut kept = crate::keys::read(file)?;
+    let secret = crate::keys::random_secret()?;
+    let key = ProgramKey { id: SHOP_KEY.to_owned(), program: PROGRAM.parse()?, secret };
+    let signer = Signer { key: SHOP_KEY.to_owned(), secret: key.secret.clone(), clock };
+    kept.call.push(key);
+    crate::keys::write(file, &kept)?;
+    Ok(signer)
+}
+
 fn config(folder: &TempDir) -> Config {
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut config = Config::default();
@@ -113,6 +140,7 @@ fn config(folder: &TempDir) -> Config {
         vec![ipnet::IpNet::from(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST))];
     config.edge.country_header = Some("x-country".to_owned());
     config.edge.public_scheme = edge::Scheme::Http;
+    config.edge.conversions.signature_skew_max = SIGNATURE_SKEW_MAX;
     config.log.filter = "warn".to_owned();
     config
 }
