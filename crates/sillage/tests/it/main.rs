@@ -6,6 +6,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod booked;
 mod books;
 mod commands;
 mod orders;

@@ -74,7 +74,7 @@ fn books() -> Running {
 }
 
 /// A place whose shop has a signing key.
-fn with_key() -> Place {
+pub(crate) fn with_key() -> Place {
     let place = Place::new();
     let named = CATALOG.replace("reports = { ", "reports = { hmac_keys = [\"shop-orders\"], ");
     place.write("catalog.toml", &named);
@@ -85,8 +85,13 @@ fn with_key() -> Place {
 
 /// What `sillage orders` says with these words.
 fn said(place: &Place, books: &Running, words: &str) -> (i32, String, String) {
+    said_of(place, books.address(), words)
+}
+
+/// The same with the books at this address.
+pub(crate) fn said_of(place: &Place, books: SocketAddr, words: &str) -> (i32, String, String) {
     let mut command = place.command(&["orders"]);
-    command.args(words.split(' ')).env("SILLAGE__ADMIN__LISTEN", books.address().to_string());
+    command.args(words.split(' ')).env("SILLAGE__ADMIN__LISTEN", books.to_string());
     let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
