@@ -10,6 +10,7 @@ use http::{Method, StatusCode};
 use crate::consent::{self, Effect, Page, Signals, Verdict};
 use crate::cookie::{self, Cookies, FoundVisitor, VisitorCookie};
 use crate::core::{Core, Refusal};
+use crate::every::every;
 use crate::flags::Flags;
 use crate::keys::Keys;
 use crate::metrics::{Endpoint, Fallback, Kind};
@@ -122,7 +123,7 @@ fn redirect(lines: &mut Vec<u8>, policy: &str, location: impl FnOnce(&mut Vec<u8
     lines.extend_from_slice(b"location: ");
     let start = lines.len();
     location(lines);
-    let is_text = |location: &[u8]| location.iter().all(|b| *b >= b' ' && *b != 0x7f);
+    let is_text = |location| every(location, |b| (b >= b' ') & (b != 0x7f));
     if !lines.get(start..).is_some_and(is_text) {
         lines.clear();
         lines.extend_from_slice(b"cache-control: no-store\r\n");

@@ -87,10 +87,10 @@ impl CookieKeys {
         value.extend_from_slice(b"v1.");
         value.extend_from_slice(itoa::Buffer::new().format(key.0).as_bytes());
         value.push(b'.');
-        encode_append(&payload, &mut value);
+        encode_append::<PAYLOAD_BYTES, 28>(&payload, &mut value);
         let mac = self.mac_of(key, &value)?;
         value.push(b'.');
-        encode_append(&mac, &mut value);
+        encode_append::<MAC_BYTES, 16>(&mac, &mut value);
         Some(value)
     }
 
@@ -118,10 +118,14 @@ impl CookieKeys {
     }
 }
 
-fn encode_append(bytes: &[u8], out: &mut CookieText) {
-    let start = out.len();
-    out.resize(start + base64url::len_of(bytes.len()), 0);
-    base64url::fill(bytes, out.get_mut(start..).unwrap_or_default());
+fn encode_append<const BYTES: usize, const CHARS: usize>(
+    bytes: &[u8; BYTES],
+    out: &mut CookieText,
+) {
+    const { assert!(CHARS == base64url::len_of(BYTES)) };
+    let mut text = [0; CHARS];
+    base64url::fill(bytes, &mut text);
+    out.extend_from_slice(&text);
 }
 
 /// Our cookies in a request. Everything else in the header is skipped; bad pairs are never an error.

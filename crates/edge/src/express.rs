@@ -14,6 +14,7 @@ use http::StatusCode;
 use crate::click::{self, Asked};
 use crate::cookie::Cookies;
 use crate::core::Core;
+use crate::every::every;
 use crate::frames::Lines;
 use crate::metrics::Endpoint;
 use crate::request::Headers;
@@ -62,7 +63,7 @@ fn target<'t>(lines: &Lines<'t>) -> Option<(&'t [u8], &'t str, &'t str)> {
         Some(at) => (path.get(..at)?, path.get(at + 1..)?),
         None => (path, &[][..]),
     };
-    if !query.iter().all(|b| in_query(*b)) {
+    if !every(query, in_query) {
         return None;
     }
     let name = std::str::from_utf8(name).ok().filter(|name| is_name(name))?;
@@ -71,7 +72,10 @@ fn target<'t>(lines: &Lines<'t>) -> Option<(&'t [u8], &'t str, &'t str)> {
 
 /// Whether every reader of a target takes this byte for a part of its query.
 const fn in_query(byte: u8) -> bool {
-    matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'[' | b']' | b'_' | b'a'..=b'z' | b'~')
+    let below = (byte == b'!') | ((byte >= b'$') & (byte <= b';')) | (byte == b'=');
+    let above = (byte >= b'?') & (byte <= b'~');
+    let odd = (byte == b'\\') | (byte == b'^') | (byte == b'`') | ((byte >= b'{') & (byte <= b'}'));
+    below | above & !odd
 }
 
 /// What a plain head says, read in one pass.

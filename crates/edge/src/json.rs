@@ -3,10 +3,11 @@
 
 use event::base64url;
 
+use crate::every::every;
+
 /// Whether `text` needs no escape: no control, no quote, no backslash. Nearly none does.
 fn is_plain(text: &[u8]) -> bool {
-    // Without an early end: the compiler then looks at many bytes at once.
-    text.iter().fold(true, |plain, b| plain & (*b >= 0x20) & (*b != b'"') & (*b != b'\\'))
+    every(text, |b| (b >= 0x20) & (b != b'"') & (b != b'\\'))
 }
 
 /// Appends `"text"`, escaped as serde_json does.

@@ -25,6 +25,7 @@ mod cors;
 mod days;
 mod doubt;
 mod error;
+mod every;
 mod evidence;
 mod express;
 mod flags;

@@ -27,6 +27,8 @@ pub(crate) struct Pair<'a> {
 pub(crate) struct Query<'a> {
     pairs: SmallVec<[Pair<'a>; 4]>,
     flags: Flags,
+    /// Some of it is escaped.
+    escaped: bool,
 }
 
 /// Whether a value that is an unescaped URL takes the rest of the query.
@@ -41,7 +43,8 @@ pub(crate) enum DeepLink {
 impl<'a> Query<'a> {
     /// Reads `raw`, the text after the `?` or a form's body.
     pub(crate) fn parse(raw: &'a str, deep_link: DeepLink) -> Self {
-        let mut query = Self::default();
+        let escaped = memchr::memchr2(b'%', b'+', raw.as_bytes()).is_some();
+        let mut query = Self { escaped, ..Self::default() };
         let mut rest = raw;
         while !rest.is_empty() {
             if query.pairs.len() >= PAIRS_MAX {
@@ -107,7 +110,7 @@ impl<'a> Query<'a> {
     }
 
     fn decode(&mut self, text: &'a str) -> Cow<'a, str> {
-        if memchr::memchr2(b'%', b'+', text.as_bytes()).is_none() {
+        if !self.escaped || memchr::memchr2(b'%', b'+', text.as_bytes()).is_none() {
             return Cow::Borrowed(text);
         }
         let (bytes, stray) = decode_bytes(text.as_bytes());

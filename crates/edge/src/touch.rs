@@ -253,7 +253,7 @@ impl TouchEvent<'_> {
             "\"s9\":", "\"s10\":",
         ];
         let mut first = true;
-        for (name, sub) in NAMES.into_iter().zip(&self.parameters.subs) {
+        for (name, sub) in NAMES.iter().zip(&self.parameters.subs) {
             let Some(sub) = sub else { continue };
             out.extend_from_slice(if first { b",\"subs\":{" } else { b"," });
             first = false;

@@ -27,6 +27,13 @@ pub(crate) struct Visit<'h> {
     pub flags: Flags,
 }
 
+fn text(value: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(value) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(value),
+    }
+}
+
 /// A header field by what it tells about a request for a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
@@ -47,29 +54,28 @@ pub(crate) enum Field {
 impl Field {
     /// The field of this name, in whatever case.
     pub(crate) fn of(name: &[u8]) -> Self {
-        let known: &[(&[u8], Self)] = match name.len() {
-            2 => &[(b"te", Self::Framing)],
-            3 => &[(b"dnt", Self::Dnt)],
-            4 => &[(b"host", Self::Host)],
-            5 => &[(b"x-moz", Self::Purpose)],
-            6 => &[(b"cookie", Self::Cookie), (b"expect", Self::Framing)],
-            7 => &[
-                (b"referer", Self::Referer),
-                (b"sec-gpc", Self::Gpc),
-                (b"purpose", Self::Purpose),
-                (b"upgrade", Self::Framing),
-                (b"trailer", Self::Framing),
-            ],
-            9 => &[(b"x-purpose", Self::Purpose)],
-            10 => &[(b"user-agent", Self::UserAgent), (b"connection", Self::Connection)],
-            11 => &[(b"sec-purpose", Self::Purpose)],
-            14 => &[(b"sec-fetch-dest", Self::FetchDest), (b"content-length", Self::Framing)],
-            17 => &[(b"transfer-encoding", Self::Framing)],
-            _ => &[],
-        };
-        let found = known.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.map_or(Self::Other, |(_, field)| *field)
+        let mut lower = [0; Self::LONGEST];
+        let Some(text) = lower.get_mut(..name.len()) else { return Self::Other };
+        text.copy_from_slice(name);
+        text.make_ascii_lowercase();
+        match &*text {
+            b"host" => Self::Host,
+            b"connection" => Self::Connection,
+            b"cookie" => Self::Cookie,
+            b"user-agent" => Self::UserAgent,
+            b"referer" => Self::Referer,
+            b"sec-gpc" => Self::Gpc,
+            b"dnt" => Self::Dnt,
+            b"sec-purpose" | b"purpose" | b"x-purpose" | b"x-moz" => Self::Purpose,
+            b"sec-fetch-dest" => Self::FetchDest,
+            b"te" | b"expect" | b"upgrade" | b"trailer" | b"content-length"
+            | b"transfer-encoding" => Self::Framing,
+            _ => Self::Other,
+        }
     }
+
+    /// Bytes of the longest known name.
+    const LONGEST: usize = "transfer-encoding".len();
 }
 
 impl Visit<'_> {
@@ -101,11 +107,11 @@ impl<'h> Visit<'h> {
             Field::UserAgent => {
                 self.agent_text.get_or_insert_with(|| {
                     self.agent = core.agents.borrow_mut().read(value);
-                    String::from_utf8_lossy(value)
+                    text(value)
                 });
             }
             Field::Referer => {
-                self.referrer.get_or_insert_with(|| String::from_utf8_lossy(value));
+                self.referrer.get_or_insert_with(|| text(value));
             }
             Field::Gpc => self.gpc |= value == b"1",
             Field::Dnt => self.dnt |= value == b"1",
