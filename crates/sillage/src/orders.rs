@@ -10,6 +10,7 @@ mod rows;
 mod send;
 mod sheet;
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -69,19 +70,22 @@ fn act(action: Action, arguments: &FileArguments) -> anyhow::Result<ExitCode> {
     faults.extend(outlook.faults.iter().cloned());
     faults.sort();
     let faulty = show_faults(&arguments.csv, &faults);
-    let good: Vec<Act> = read
-        .acts
-        .into_iter()
-        .filter(|act| outlook.faults.iter().all(|fault| fault.line != act.line))
-        .collect();
+    if read.rows == 0 && faulty > 0 {
+        println!("nothing was sent: correct the file (above) first");
+        return Ok(ExitCode::from(crate::USAGE));
+    }
+    let refused: HashSet<usize> = outlook.faults.iter().map(|fault| fault.line).collect();
+    let good: Vec<Act> = read.acts.into_iter().filter(|act| !refused.contains(&act.line)).collect();
     println!(
         "{}: {}, {}, batch {batch}",
         arguments.csv.display(),
         counted(read.rows, "row"),
-        counted(good.len() + outlook.faults.len(), "order"),
+        counted(good.len() + refused.len(), "order"),
     );
-    for line in outlook.words() {
-        println!("{line}");
+    if good.len() + refused.len() > 0 {
+        for line in outlook.words() {
+            println!("{line}");
+        }
     }
     if faulty > 0 && arguments.rows == Rows::All {
         println!(

@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<()> {
         let address = config.admin.listen;
         let answer = admin::get(address, ROUTE, &parameters).with_context(|| {
             format!(
-                "nothing answers at admin.listen = {address}: is `sillage serve` running with this configuration?"
+                "nothing answers at admin.listen = {address} (is `sillage serve` running with this configuration?)"
             )
         })?;
         let text = String::from_utf8_lossy(&answer.body);

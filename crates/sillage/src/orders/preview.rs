@@ -61,8 +61,8 @@ pub(super) fn ask(address: SocketAddr, program: &str, acts: &[Act]) -> anyhow::R
     for (batch, body) in batches(acts) {
         let answer = admin::post(address, ROUTE, &[("program", program)], &body).with_context(|| {
             format!(
-                "what the file would do is asked of the running node, and nothing answers at admin.listen = {address}: \
-                 is `sillage serve` running with this configuration?"
+                "what the file would do is asked of the running node, and nothing answers at admin.listen = {address} \
+                 (is `sillage serve` running with this configuration?)"
             )
         })?;
         let text = String::from_utf8_lossy(&answer.body);

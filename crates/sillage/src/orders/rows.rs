@@ -200,6 +200,7 @@ impl Acts {
 fn columns(header: &Row<'_>, faults: &mut Vec<RowFault>) -> Vec<Option<&'static str>> {
     let mut columns: Vec<Option<&'static str>> = Vec::new();
     let mut fault = |text: String| faults.push(RowFault { line: header.line, text });
+    let mut unknown = false;
     for cell in &header.cells {
         let name = cell.trim();
         let known = COLUMNS.into_iter().find(|known| known.eq_ignore_ascii_case(name));
@@ -207,13 +208,16 @@ fn columns(header: &Row<'_>, faults: &mut Vec<RowFault>) -> Vec<Option<&'static 
             Some(known) if columns.contains(&Some(known)) => {
                 fault(format!("{known}: the header names it twice; remove one of the columns"));
             }
-            None if !name.is_empty() => fault(format!(
-                "{name}: is no column of an act on an order; remove it, or name it one of {}",
-                COLUMNS.join(", ")
-            )),
+            None if !name.is_empty() => {
+                unknown = true;
+                fault(format!("{name}: is no column of an act on an order; rename or remove it"));
+            }
             _ => {}
         }
         columns.push(known);
+    }
+    if unknown {
+        fault(format!("known columns are {}", COLUMNS.join(", ")));
     }
     if !columns.contains(&Some("order_id")) {
         fault("order_id: the header has no such column; name the one with the order ids so".into());
@@ -352,6 +356,17 @@ fn act(rows: &[Named<'_>], job: Job<'_>, marks: Marks) -> Result<Act, Vec<RowFau
         line.items = Some(items.collect());
     } else {
         line.amount = numbers.into_iter().next().flatten();
+        if takes_lines && line.amount.is_none() && faults.is_empty() {
+            let text = match job.action {
+                Action::Return => {
+                    "amount: is empty; give all that came back so far, or what came back in line or sku"
+                }
+                Action::Approve | Action::Decline | Action::Reopen | Action::Amend => {
+                    "amount: is empty; give the new amount, or the new lines with sku and amount"
+                }
+            };
+            faults.push(RowFault { line: first.line, text: text.to_owned() });
+        }
     }
     if !faults.is_empty() {
         return Err(faults);

@@ -115,6 +115,8 @@ fn a_fault_of_a_line_is_that_of_its_row() {
     for (seen, expected) in seen.iter().zip(expected) {
         assert!(seen.starts_with(expected), "{seen}\n{expected}");
     }
+    let seen = faults(Action::Return, "order_id,amount\nA,\n");
+    assert!(seen[0].starts_with("2: amount: is empty; give all that came back"), "{seen:?}");
     let text = "order_id,sku,qty\nA,S1,1\nA,,2\nA,S3,0\n";
     let seen = faults(Action::Return, text);
     assert!(seen[0].starts_with("3: line: is required, or sku"), "{seen:?}");
@@ -128,6 +130,7 @@ fn a_header_that_is_not_understood_refuses_the_file() {
         of("order_id,ammount")[0].starts_with("1: ammount: is no column of an act on an order")
     );
     assert!(of("order,amount")[0].starts_with("1: order: is no column"));
+    assert!(of("order,amount")[1].starts_with("1: known columns are order_id, goal,"));
     assert!(of("amount,note")[0].starts_with("1: order_id: the header has no such column"));
     assert!(of("order_id,Order_Id")[0].starts_with("1: order_id: the header names it twice"));
     assert!(faults(Action::Approve, "")[0].starts_with("1: the file is empty"));
