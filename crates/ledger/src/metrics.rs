@@ -31,7 +31,8 @@ const RESTORED: Metric = Metric::counter(
 );
 const FINDINGS: Metric = Metric::counter(
     "ledger_findings_total",
-    "Findings about orders, by kind, each time that such an order changes. sillage findings, GET /v1/findings.",
+    "Findings about orders, by kind, each time that such an order changes; GET /v1/findings on the admin listener lists \
+     them.",
 )
 .labels(&["kind"]);
 const WAITING: Metric = Metric::gauge(

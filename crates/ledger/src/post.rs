@@ -18,7 +18,7 @@ pub struct Cause {
     pub source: EventId,
     /// Who acted, if a person or a key did.
     pub actor: Option<String>,
-    /// When it was received.
+    /// When the book changes, by the ledger's clock.
     pub changed_at: Millis,
 }
 

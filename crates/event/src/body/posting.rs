@@ -91,7 +91,7 @@ pub struct Posting {
     /// Who acted, if a person or a key did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
-    /// When the cause was received.
+    /// When the book changed, by the ledger's clock: whoever asks for what changed since then misses nothing.
     pub changed_at: Millis,
     /// The order after the change; absent for pay that has no order.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,11 +1,17 @@
 //! Records of the topics: what they add to what is known, and what becomes of those that cannot be read.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 
-use event::body::{Closing, Posting, Rejected, Subject};
-use event::envelope::CODEC_JSON;
-use event::{Body, Code, Envelope, EventId, EventType, Millis, OrderKey, Topic};
+use event::body::{
+    Closing, Credit, CustomerType, DecisionStatus, DecisionVersion, Item, Posting, Rejected,
+    Subject, Trust,
+};
+use event::envelope::{CODEC_JSON, VERSION};
+use event::hash::ContentHash;
+use event::{Body, Code, Currency, Envelope, EventId, EventType, Micros, Millis, OrderKey, Topic};
 use eventlog::Record;
+use serde::Deserialize;
 
 use crate::facts::{Act, Decided, Fact};
 
@@ -38,6 +44,13 @@ pub(super) fn read(topic: Topic, record: &Record) -> Read {
     }
     if record.codec != CODEC_JSON {
         return Read::Unreadable(format!("codec {} is not known to this version", record.codec));
+    }
+    if topic == Topic::Attributed
+        && let Some((order, decided)) = decision(record)
+    {
+        let source = decided.id;
+        let learned = Learned { fact: Fact::Decision(Box::new(decided)), source, actor: None };
+        return of_fact(order, Box::new(learned));
     }
     let envelope = match Envelope::read(&record.payload) {
         Ok(envelope) => envelope,
@@ -81,8 +94,89 @@ fn of_envelope(topic: Topic, envelope: Envelope) -> Read {
             return Read::Unreadable(format!("`{word}` does not belong on {topic}"));
         }
     };
+    of_fact(order, read)
+}
+
+fn of_fact(order: OrderKey, learned: Box<Learned>) -> Read {
     // A test is never booked.
-    if order.test { Read::Skipped } else { Read::Fact(order, read) }
+    if order.test { Read::Skipped } else { Read::Fact(order, learned) }
+}
+
+/// The envelope of a decision with what the book reads of it: most of a trace are candidates.
+#[derive(Deserialize)]
+struct DecisionEnvelope<'a> {
+    v: u16,
+    id: EventId,
+    #[serde(rename = "type", borrow)]
+    event_type: Cow<'a, str>,
+    body: DecisionBody,
+}
+
+#[derive(Deserialize)]
+struct DecisionBody {
+    order: OrderKey,
+    #[serde(default)]
+    order_id: Option<String>,
+    status: DecisionStatus,
+    code: Code,
+    amount: Micros,
+    #[serde(default)]
+    currency: Option<Currency>,
+    #[serde(default)]
+    items: Vec<Item>,
+    #[serde(default)]
+    coupons: Vec<String>,
+    #[serde(default)]
+    customer_type: Option<CustomerType>,
+    converted_at: Millis,
+    version: DecisionVersion,
+    inputs_hash: ContentHash,
+    credits: Vec<Credit>,
+    trace: TraceBody,
+}
+
+#[derive(Deserialize)]
+struct TraceBody {
+    received_at: Millis,
+    trust: Trust,
+    #[serde(default)]
+    notes: Vec<Code>,
+    channel: ChannelBody,
+}
+
+#[derive(Deserialize)]
+struct ChannelBody {
+    #[serde(default)]
+    value: Option<String>,
+}
+
+/// A decision read the short way; none: the long way says why it is none.
+fn decision(record: &Record) -> Option<(OrderKey, Decided)> {
+    let DecisionEnvelope { v, id, event_type, body } =
+        serde_json::from_slice(&record.payload).ok()?;
+    if v != VERSION || event_type != EventType::Decision.as_str() {
+        return None;
+    }
+    let decided = Decided {
+        id,
+        version: body.version,
+        inputs_hash: body.inputs_hash,
+        status: body.status,
+        code: body.code,
+        notes: body.trace.notes,
+        trust: body.trace.trust,
+        order_id: body.order_id,
+        amount: body.amount,
+        currency: body.currency,
+        items: body.items,
+        coupons: body.coupons,
+        customer_type: body.customer_type,
+        channel: body.trace.channel.value,
+        converted_at: body.converted_at,
+        received_at: body.trace.received_at,
+        credits: body.credits,
+    };
+    Some((body.order, decided))
 }
 
 /// The event on `events.rejected` that keeps an unreadable record. Made of the record alone, so that reading it again

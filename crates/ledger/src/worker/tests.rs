@@ -22,7 +22,7 @@ use testkit::{AdversarialLog, CrashPoint, Dice, SteppedClock, Weather};
 use super::reading::{Read, read};
 use super::{Deps, GROUP, Turn, Worker};
 use crate::config::Config;
-use crate::facts::Facts;
+use crate::facts::{Decided, Fact, Facts};
 use crate::payout::{Desk, Payout, Status};
 use crate::store::{ChainFault, FILE, Filter, Reader, Store};
 use crate::{Outcome, books_lines, decide};
@@ -97,14 +97,15 @@ fn decision(key: &OrderKey, known: u64, amount: i64, shares: &[(&str, u64)]) -> 
     let decision: Decision = serde_json::from_value(serde_json::json!({
         "order": key, "order_id": "x", "status": status, "code": if shares.is_empty() { 201 } else { 0 },
         "winner": shares.first().map(|(partner, _)| partner), "amount": amount, "currency": "EUR",
+        "coupons": ["HELLO"], "customer_type": "new",
         "items": [{ "category": "x", "qty": 2, "amount": amount / 2 }],
         "converted_at": T, "version": { "semantics": 1, "members": 1, "known": known },
         "inputs_hash": format!("{:032x}", u128::from(known) << 64 | u128::from(amount.unsigned_abs())),
         "credits": credits,
         "trace": {
             "canonical": id(0, 1), "received_at": T, "source": "s2s", "trust": "signed", "consent": "granted",
-            "policy": "reject", "members": [], "terms": [], "identity": { "ids": [] },
-            "channel": { "treatment": "any" }, "lateness_ms": 7 * DAY, "model": "last", "candidates": [],
+            "policy": "reject", "notes": if known % 2 == 0 { vec![] } else { vec![422] }, "members": [], "terms": [], "identity": { "ids": [] },
+            "channel": { "value": "partners", "treatment": "any" }, "lateness_ms": 7 * DAY, "model": "last", "candidates": [],
         },
     }))
     .unwrap();
@@ -558,6 +559,21 @@ fn what_cannot_be_read_is_parked_and_the_line_moves_on() {
 }
 
 #[test]
+fn a_decision_reads_the_short_way_as_the_long_way() {
+    for seed in 0..50 {
+        for envelope in lives(&mut Dice::new(seed)) {
+            let Body::Decision(body) = &envelope.body else { continue };
+            let Read::Fact(order, learned) = read(Topic::Attributed, &record(&envelope)) else {
+                panic!("{envelope:?}");
+            };
+            let long = Decided::of(envelope.id, body);
+            assert_eq!((&order, learned.source), (&body.order, envelope.id));
+            assert_eq!(learned.fact, Fact::Decision(Box::new(long)));
+        }
+    }
+}
+
+#[test]
 fn a_test_order_is_not_booked() {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::new(Weather::fair(1));
@@ -703,7 +719,7 @@ fn a_payout_pays_what_is_locked_once_and_carries_what_was_taken_back() {
 }
 
 #[test]
-fn a_payment_of_another_currency_or_partner_names_its_order_alone() {
+fn a_payment_names_its_order_and_who_had_it_paid() {
     let closed = Closed {
         order: order("BX-1"),
         closing: Closing::Pay(Payment {
