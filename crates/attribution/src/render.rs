@@ -1,6 +1,7 @@
 //! A trace in words: for ops, for the manager, and for one partner, who sees own touches only and no other name.
 
 mod english;
+mod french;
 #[cfg(test)]
 mod tests;
 
@@ -8,6 +9,7 @@ use event::body::decision::{Candidate, Decision};
 use event::{Code, Micros, Millis, PartnerName};
 
 pub use english::English;
+pub use french::French;
 
 /// Who reads a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -72,6 +72,7 @@ pub use error::{Error, ErrorKind};
 pub use journal::{Durable, Journal, LogJournal, NotDurable, loss_of};
 pub use metrics::METRICS;
 pub use orders::{Act, ActFault, BATCH_BYTES_MAX, BATCH_LINES_MAX, read_act};
+pub use recent::{RecentCall, RecentCalls};
 pub use server::Edge;
 
 /// What the edge is built on.

@@ -1,7 +1,7 @@
 //! The last calls of a program with their verdicts in words: where a merchant's developer looks first.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use event::body::{ClickVerdict, Trust};
@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::auth::{self, Call as AuthCall, Pages};
 use crate::conversion::fault::{Values, sentence};
 use crate::conversion::fields::{Fields, cut};
-use crate::core::Core;
+use crate::core::{Core, Shared};
 use crate::metrics::Endpoint;
 use crate::request::Head;
 use crate::response::{self, Reply};
@@ -131,6 +131,56 @@ impl Recent {
         let rings = self.part(program).lock().unwrap_or_else(PoisonError::into_inner);
         let calls = rings.programs.get(program);
         calls.map(|(_, calls)| calls.iter().rev().cloned().collect()).unwrap_or_default()
+    }
+}
+
+/// A call as operators see it.
+#[derive(Clone, Debug)]
+pub struct RecentCall {
+    /// When it came.
+    pub at: Millis,
+    /// Where, as callers know it.
+    pub path: &'static str,
+    /// Its method.
+    pub method: &'static str,
+    /// Whether it was found good.
+    pub accepted: bool,
+    /// Whether it is on disk.
+    pub stored: bool,
+    /// Why.
+    pub code: Code,
+    /// Why, in words.
+    pub words: String,
+    /// What is wrong with its click id.
+    pub click: Option<Code>,
+    /// What was sent, personal fields cut.
+    pub sent: String,
+    /// It was a test.
+    pub test: bool,
+}
+
+/// The last calls that this node took, for operators. Clones share them.
+#[derive(Clone, Debug)]
+pub struct RecentCalls(pub(crate) Arc<Shared>);
+
+impl RecentCalls {
+    /// Those of a program, the newest first.
+    #[must_use]
+    pub fn of(&self, program: &str) -> Vec<RecentCall> {
+        let calls = self.0.conversions.recent.calls(program);
+        let shown = calls.iter().map(|call| RecentCall {
+            at: call.at,
+            path: path(call.endpoint),
+            method: call.method,
+            accepted: call.result != CallResult::Rejected,
+            stored: call.result == CallResult::Stored,
+            code: call.code,
+            words: call.words.to_string(),
+            click: call.click.and_then(ClickVerdict::code),
+            sent: call.sent.to_string(),
+            test: call.test,
+        });
+        shown.collect()
     }
 }
 

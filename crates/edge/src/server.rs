@@ -130,6 +130,12 @@ impl Edge {
         &self.addresses
     }
 
+    /// The last calls that this node took.
+    #[must_use]
+    pub fn recent_calls(&self) -> crate::RecentCalls {
+        crate::RecentCalls(Arc::clone(&self.shared))
+    }
+
     /// The heartbeats of the cores' event loops.
     #[must_use]
     pub fn pulses(&self) -> &[Pulse] {

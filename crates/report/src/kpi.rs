@@ -212,10 +212,26 @@ pub struct Column {
     pub name: &'static str,
     /// Its heading in a table on a terminal; none: not in the table.
     pub heading: Option<&'static str>,
+    /// Its text is an amount of money, exact.
+    pub is_money: bool,
     of: fn(&Figures, Currency) -> Option<String>,
 }
 
 impl Column {
+    /// Its text for people: money rounded to the minor unit.
+    #[must_use]
+    pub fn rounded(&self, figures: &Figures, currency: Currency) -> Option<String> {
+        let text = self.text(figures, currency)?;
+        let exact = text.replace('.', "").parse::<i128>().ok().filter(|_| self.is_money);
+        let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        match exact {
+            Some(whole) => {
+                ratio(whole, 10_i128.pow(u32::try_from(decimals).unwrap_or(0)), currency.exponent())
+            }
+            None => Some(text),
+        }
+    }
+
     /// Its text; none where there is nothing to divide by.
     #[must_use]
     pub fn text(&self, figures: &Figures, currency: Currency) -> Option<String> {
@@ -232,8 +248,13 @@ impl std::fmt::Debug for Column {
 macro_rules! columns {
     ($($name:literal, $heading:expr, $of:expr;)*) => {
         /// Every figure of a report, in the order of its columns.
-        pub const COLUMNS: &[Column] = &[$(Column { name: $name, heading: $heading, of: $of },)*];
+        pub const COLUMNS: &[Column] = &[$(Column { name: $name, heading: $heading, is_money: is_money($name), of: $of },)*];
     };
+}
+
+/// Amounts; the other columns with money in them are ratios, and rounded already.
+const fn is_money(name: &str) -> bool {
+    matches!(name.as_bytes(), b"net_sales" | b"commission")
 }
 
 fn orders(part: Part) -> Option<String> {
@@ -326,6 +347,19 @@ mod tests {
             ["-0.12", "-0.33", "0.00"]
         );
         assert_eq!([shown(1, 2, 0), shown(3, 2, 0), shown(7, 1, 0)], ["0", "2", "7"]);
+    }
+
+    #[test]
+    fn people_read_money_rounded_to_the_minor_unit() {
+        let eur: Currency = "EUR".parse().unwrap();
+        let commission = COLUMNS.iter().find(|column| column.name == "commission").unwrap();
+        for (micros, words) in
+            [(562_715_200, "562.72"), (5_000, "0.00"), (15_000, "0.02"), (0, "0.00")]
+        {
+            let mut figures = Figures::default();
+            figures.states[0].commission = micros;
+            assert_eq!(commission.rounded(&figures, eur).unwrap(), words);
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod tests;
 
 use event::body::OrderState;
 use event::body::touch::SUB_IDS_MAX;
-use event::{Code, Currency, EventId, Millis, PartnerName, ProgramName};
+use event::{Code, Currency, EventId, Millis, OrderKey, PartnerName, ProgramName};
 use http::StatusCode;
 use rusqlite::{Error, Row, params};
 use serde_json::{Map, Value, json};
@@ -148,11 +148,15 @@ struct Found {
 const SELECT: &str = "SELECT orders.key, orders.goal, orders.converted_at, orders.amount, orders.returned, orders.code, \
      orders.note, orders.lock_at, share.touch, share.touched_at, link.text, share.net, share.commission, share.currency, \
      orders.currency, share.state, share.codes, share.statement, share.subs, share.pcid, share.gone, share.changed_at, \
-     share.seq, lost.code, lost.touched_at, journey.winner_at \
-     FROM share JOIN orders ON orders.id = share.ord JOIN name AS link ON link.id = share.link \
+     share.seq, lost.code, lost.touched_at, journey.winner_at, \
+     partner.text FROM share JOIN orders ON orders.id = share.ord JOIN name AS link ON link.id = share.link \
+     JOIN name AS partner ON partner.id = share.partner \
      LEFT JOIN journey ON share.gone AND journey.key = orders.key \
      LEFT JOIN journey_partner AS lost ON lost.journey = journey.id AND lost.partner = share.partner \
-     WHERE share.program = (SELECT id FROM name WHERE text = ?1) AND share.partner = (SELECT id FROM name WHERE text = ?2) \
+     WHERE ";
+
+/// Which rows the feed has.
+const FEED: &str = "share.program = (SELECT id FROM name WHERE text = ?1) AND share.partner = (SELECT id FROM name WHERE text = ?2) \
      AND orders.observed = 0 AND share.changed_at >= ?3 AND (share.changed_at, share.seq) > (?4, ?5) ORDER BY share.seq LIMIT ?6";
 
 impl Found {
@@ -314,6 +318,23 @@ impl View {
         Ok(Request { program, partner, changed_since, after, limit, language })
     }
 
+    /// What is booked of an order, with the partner's name, the newest touch first; own channels too.
+    pub(crate) fn booked(
+        &self,
+        order: &OrderKey,
+        language: Language,
+    ) -> Result<Vec<(String, Transaction)>, Refused> {
+        let (db, zone) = (self.db()?, self.zone(&order.program));
+        let read = || -> Result<Vec<(String, Found)>, Error> {
+            let of = "orders.key = ?1 AND share.gone = 0 ORDER BY share.touched_at DESC";
+            let mut select = db.prepare(&format!("{SELECT}{of}"))?;
+            let row = |row: &Row<'_>| Ok((row.get(26)?, Found::of(row)?));
+            select.query_map([order.to_string()], row)?.collect()
+        };
+        let found = read().map_err(StoreError::of("read what is booked of an order"))?;
+        Ok(found.into_iter().map(|(name, found)| (name, found.shown(&zone, language))).collect())
+    }
+
     /// Some of a partner's feed.
     ///
     /// # Errors
@@ -322,7 +343,7 @@ impl View {
         let (db, zone) = (self.db()?, self.zone(&request.program));
         let read = || -> Result<Vec<Found>, Error> {
             let Place { changed_at, seq } = request.after;
-            let mut select = db.prepare(SELECT)?;
+            let mut select = db.prepare(&format!("{SELECT}{FEED}"))?;
             let values = params![
                 request.program.as_str(),
                 request.partner.as_str(),

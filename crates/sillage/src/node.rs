@@ -123,7 +123,12 @@ impl Node {
             }
             None => admin,
         };
-        let admin = reports::mount(admin, stages.report());
+        let beside = reports::Node {
+            calls: edge.recent_calls(),
+            decisions: stages.view(),
+            topics: log.reader().clone(),
+        };
+        let admin = reports::mount(admin, stages.report(), beside);
         let admin = edge.pulses().iter().cloned().fold(admin, Admin::watch);
         let admin = admin.serve(config.admin.listen)?;
         Ok(Self { config, draining, admin, edge, doubt, stages, loss, catalog, log })

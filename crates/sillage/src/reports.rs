@@ -1,9 +1,14 @@
-//! The report on the admin listener, and the commands that ask it.
+//! The report and the page on the admin listener, and the commands that ask it.
 
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use attribution::{FjallKv, Phrases, Reader};
+use event::{PartnerName, ProgramName};
+use eventlog::LogReader;
 use report::View;
+use report::language::Language;
+use report::page::{Beside, Call, Outcome, PAGE, PAGE_ALIAS, Page, STYLE, TraceAsked, Traced};
 use report::query::REPORTS;
 use report::transactions::TRANSACTIONS;
 use telemetry::admin::{self, Admin};
@@ -11,6 +16,7 @@ use telemetry::admin::{self, Admin};
 use crate::cli::{ReportArguments, TransactionsArguments};
 use crate::config;
 use crate::stages::{Base, state_folder};
+use crate::trace::{self, Wanted};
 
 /// What answers for the report of a node.
 pub(crate) fn view(base: &Base) -> View {
@@ -18,11 +24,86 @@ pub(crate) fn view(base: &Base) -> View {
     View::new(&folder, Arc::clone(&base.catalog), Arc::clone(&base.clock))
 }
 
+/// What the page shows of other parts of the node.
+pub(crate) struct Node {
+    pub(crate) calls: edge::RecentCalls,
+    pub(crate) decisions: Option<attribution::View<FjallKv>>,
+    pub(crate) topics: LogReader,
+}
+
+impl Beside for Node {
+    fn calls(&self, program: &ProgramName) -> Vec<Call> {
+        let outcome = |call: &edge::RecentCall| match (call.accepted, call.stored) {
+            (false, _) => Outcome::Rejected,
+            (true, true) => Outcome::Stored,
+            (true, false) => Outcome::NotStored,
+        };
+        let calls = self.calls.of(program.as_str()).into_iter();
+        calls
+            .map(|call| Call {
+                at: call.at,
+                path: call.path,
+                method: call.method,
+                outcome: outcome(&call),
+                code: call.code,
+                words: call.words,
+                click: call.click,
+                sent: call.sent,
+                test: call.test,
+            })
+            .collect()
+    }
+
+    fn trace(&self, asked: &TraceAsked) -> Result<Traced, String> {
+        let wanted = Wanted::of(|name| match name {
+            "order" => Some(asked.order.as_str()),
+            "program" => Some(asked.program.as_str()),
+            "goal" => asked.goal.as_deref().filter(|goal| !goal.is_empty()),
+            _ => None,
+        })?;
+        let found =
+            trace::find(self.decisions.as_ref(), &self.topics, &wanted).map_err(|error| {
+                tracing::error!(error = format!("{error:#}"), "cannot look a decision up");
+                "cannot look it up; see the log".to_owned()
+            })?;
+        // A real order before a test of the same id.
+        let decision = found.into_iter().min_by_key(|decision| decision.order.clone());
+        let decision = decision.ok_or_else(|| wanted.not_found())?;
+        let mut partners: Vec<PartnerName> = Vec::new();
+        let credited = decision.credits.iter().filter_map(|credit| credit.partner.as_ref());
+        let all = decision.trace.candidates.iter().filter_map(|c| c.partner.as_ref());
+        for partner in credited.chain(all) {
+            if !partners.contains(partner) {
+                partners.push(partner.clone());
+            }
+        }
+        // Beside the manager most is to be learned by one who did not get it.
+        let lost = partners.iter().find(|name| Some(*name) != decision.winner.as_ref());
+        let asked_for = asked.partner.as_ref().filter(|name| partners.contains(name));
+        let shown = asked_for.or(lost).or_else(|| partners.first()).cloned();
+        let phrases: &dyn Phrases = match asked.language {
+            Language::English => &attribution::English,
+            Language::French => &attribution::French,
+        };
+        let text = |reader: &Reader| attribution::render(&decision, reader, phrases);
+        let partner = shown.map(|name| {
+            let seen = text(&Reader::Partner(name.clone()));
+            (name, seen)
+        });
+        let manager = text(&Reader::Manager);
+        Ok(Traced { order: decision.order.clone(), manager, partner, partners })
+    }
+}
+
 /// Mounts everything that the report answers.
-pub(crate) fn mount(admin: Admin, view: Option<View>) -> Admin {
+pub(crate) fn mount(admin: Admin, view: Option<View>, node: Node) -> Admin {
     let Some(view) = view else { return admin };
-    let of_report = view.clone();
+    let page = Page::new(view.clone(), Arc::new(node));
+    let (of_report, again) = (view.clone(), page.clone());
     admin
+        .route(PAGE, move |query| page.answer(query))
+        .route(PAGE_ALIAS, move |query| again.answer(query))
+        .route(STYLE, |_| report::page::style())
         .route(REPORTS, move |query| of_report.answer_report(query))
         .route(TRANSACTIONS, move |query| view.answer_transactions(query))
 }

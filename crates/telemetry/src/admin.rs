@@ -62,6 +62,9 @@ pub enum Class {
     Durable,
 }
 
+/// Media type of pages.
+const HTML: &str = "text/html; charset=utf-8";
+
 /// What a route answers.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -79,6 +82,11 @@ impl Reply {
         Self { status, content_type: "text/plain; charset=utf-8", body: body.into() }
     }
 
+    /// A page that stands alone: it may load styles of this listener, and nothing else.
+    pub fn html(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        Self { status, content_type: HTML, body: body.into() }
+    }
+
     /// A JSON document, already written.
     pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self { status, content_type: "application/json", body: body.into() }
@@ -87,7 +95,10 @@ impl Reply {
 
 /// Decoded parameters of a request to a mounted route. Of a name given twice the first counts.
 #[derive(Clone, Debug, Default)]
-pub struct Query(BTreeMap<String, String>);
+pub struct Query {
+    parameters: BTreeMap<String, String>,
+    accept_language: Option<String>,
+}
 
 impl Query {
     /// Parses the part of a URL after `?`.
@@ -97,18 +108,31 @@ impl Query {
         for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
             map.entry(name.into_owned()).or_insert_with(|| value.into_owned());
         }
-        Self(map)
+        Self { parameters: map, accept_language: None }
     }
 
     /// The names that were given.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.parameters.keys().map(String::as_str)
     }
 
     /// The value of `name`, if given.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.parameters.get(name).map(String::as_str)
+    }
+
+    /// What the request's `Accept-Language` says.
+    #[must_use]
+    pub fn accept_language(&self) -> Option<&str> {
+        self.accept_language.as_deref()
+    }
+
+    /// The same with an `Accept-Language`.
+    #[must_use]
+    pub fn accepting(mut self, languages: Option<&str>) -> Self {
+        self.accept_language = languages.map(str::to_owned);
+        self
     }
 }
 

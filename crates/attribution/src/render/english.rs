@@ -31,7 +31,7 @@ pub(super) fn duration(ms: i64) -> String {
 }
 
 /// Seconds with up to three decimals.
-fn seconds(ms: i64) -> String {
+pub(super) fn seconds(ms: i64) -> String {
     let (whole, rest) = (ms / 1_000, (ms % 1_000).unsigned_abs());
     if rest == 0 { whole.to_string() } else { format!("{whole}.{rest:03}") }
 }
@@ -61,7 +61,7 @@ const fn level(level: TermsLevel) -> &'static str {
     }
 }
 
-fn money(amount: Micros, decision: &Decision) -> String {
+pub(super) fn money(amount: Micros, decision: &Decision) -> String {
     match decision.currency {
         Some(currency) => format!("{} {currency}", amount.decimal(currency.exponent())),
         None => amount.decimal(2),

@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 
-use super::{English, Reader, render};
+use super::{English, French, Phrases, Reader, render};
 use crate::build::World;
 use crate::random::script;
 
@@ -192,8 +192,9 @@ fn a_partners_trace_names_nobody_else_and_no_person() {
     const PARTNERS: [&str; 4] = ["alphablog", "betacash", "gammacode", "deltamail"];
     for seed in 0..400 {
         for decision in World::read(&script(seed)).decisions() {
-            for reader in PARTNERS {
-                let text = render(&decision, &partner(reader), &English);
+            let languages = [&English as &dyn Phrases, &French];
+            for (reader, words) in PARTNERS.into_iter().zip(languages.into_iter().cycle()) {
+                let text = render(&decision, &partner(reader), words);
                 for other in PARTNERS.iter().filter(|name| **name != reader) {
                     assert!(!text.contains(other), "seed {seed}: {text}");
                 }
@@ -214,6 +215,23 @@ fn a_partners_trace_names_nobody_else_and_no_person() {
                         });
                     assert!(!shown || own || won || elsewhere, "seed {seed}: {text}");
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn french_has_a_line_for_each_english_one() {
+    for seed in 0..100 {
+        for decision in World::read(&script(seed)).decisions() {
+            for reader in [Reader::Manager, Reader::Ops, partner("alphablog")] {
+                let [english, french] = [&English as &dyn Phrases, &French]
+                    .map(|words| render(&decision, &reader, words));
+                assert_eq!(
+                    english.lines().count(),
+                    french.lines().count(),
+                    "seed {seed}: {french}"
+                );
             }
         }
     }

@@ -165,7 +165,7 @@ pub fn table(report: &Report) -> String {
     let texts = |row: &ReportRow| {
         columns
             .iter()
-            .map(|(c, _)| c.text(&row.figures, row.currency).unwrap_or_default())
+            .map(|(c, _)| c.rounded(&row.figures, row.currency).unwrap_or_default())
             .collect::<Vec<_>>()
     };
     if let Some(heading) = lines.first_mut() {

@@ -35,6 +35,9 @@ const BODY_WAIT: Duration = Duration::from_secs(30);
 /// Longest life of a connection: a scraper opens another.
 const CONNECTION_LIFE: Duration = Duration::from_secs(300);
 
+/// What a page may do: show itself with the style of this listener, and send forms here.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
 /// A served admin listener. Dropping it, or [`stop`](Self::stop), ends it.
 #[derive(Debug)]
 pub struct Running {
@@ -171,7 +174,8 @@ async fn answer(admin: Arc<Admin>, request: Request<Incoming>) -> Response<Full<
         refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         return refused;
     }
-    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let languages = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
+    let query = Query::parse(request.uri().query().unwrap_or_default()).accepting(languages);
     if *request.method() == Method::POST {
         if let Some(refused) = refused_as_foreign(request.headers()) {
             return response(refused);
@@ -264,5 +268,11 @@ fn response(reply: Reply) -> Response<Full<Bytes>> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if reply.content_type == super::HTML {
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(header::VARY, HeaderValue::from_static("accept-language"));
+    }
     response
 }

@@ -75,6 +75,29 @@ fn a_mounted_route_gets_decoded_parameters_and_an_unknown_path_lists_the_known()
 }
 
 #[test]
+fn a_page_may_load_its_style_and_nothing_else_and_knows_the_readers_languages() {
+    let admin = Admin::new(shared_recorder(), Draining::default())
+        .route("/", |query| {
+            Reply::html(StatusCode::OK, query.accept_language().unwrap_or("none").to_owned())
+        })
+        .serve(ANY)
+        .unwrap();
+    let mut stream = TcpStream::connect(admin.address()).unwrap();
+    let host = admin.address();
+    write!(stream, "GET / HTTP/1.0\r\nHost: {host}\r\nAccept-Language: fr\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("\r\n\r\nfr"), "{answer}");
+    for header in [
+        "default-src 'none'; style-src 'self';",
+        "x-content-type-options: nosniff",
+        "vary: accept-language",
+    ] {
+        assert!(answer.contains(header), "{header} in {answer}");
+    }
+}
+
+#[test]
 fn other_methods_are_refused() {
     let admin = Admin::new(shared_recorder(), Draining::default()).serve(ANY).unwrap();
     let mut stream = TcpStream::connect(admin.address()).unwrap();
