@@ -151,7 +151,6 @@ impl Wire {
 
     /// Writes answers to plain clicks; what the peer does not take waits.
     fn answer(&mut self, cx: &mut Context<'_>, mut answers: &[u8]) -> io::Result<()> {
-        self.connection.enter(Phase::Idle, self.core.tick.get());
         while self.unsent.is_empty() && !answers.is_empty() {
             match self.write(cx, answers) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
@@ -213,6 +212,7 @@ impl Wire {
             },
         );
         if !answers.is_empty() {
+            self.connection.enter(Phase::Idle, core.tick.get());
             self.answer(cx, &answers)?;
         }
         if outcome.is_err() {

@@ -198,6 +198,15 @@ fn a_visitor_known_by_cookie_is_known_both_ways() {
     assert!(events.iter().all(|event| event.key == events[0].key), "one visitor");
 }
 
+/// A conversion, whose answer waits for the disk.
+fn order() -> String {
+    let body = "program=shop&order_id=1&value=1&currency=EUR";
+    let length = body.len();
+    format!(
+        "POST /v1/conversions HTTP/1.1\r\nHost: edge.example\r\nOrigin: https://shop.example\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}
+
 #[test]
 fn answers_keep_the_order_of_requests_whoever_gives_them() {
     let edge = Starting::default().start();
@@ -205,11 +214,7 @@ fn answers_keep_the_order_of_requests_whoever_gives_them() {
     let (plain, end) =
         ("GET /c/l1 HTTP/1.1\r\nHost: edge.example\r\n\r\n", "Host: edge.example\r\n\r\n");
     let tag = format!("GET /t/shop.js HTTP/1.1\r\n{end}");
-    let body = "program=shop&order_id=1&value=1&currency=EUR";
-    let order = format!(
-        "POST /v1/conversions HTTP/1.1\r\nOrigin: https://shop.example\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n{end}{body}",
-        body.len()
-    );
+    let order = order();
     let round = [plain, plain, &tag, plain, &order, plain, &tag, &order, plain, plain].concat();
     let expected = [302, 302, 200, 302, 0, 302, 200, 0, 302, 302];
     for (round, piece) in [(&round, round.len()), (&round, 7), (&round, 61)] {
@@ -241,6 +246,8 @@ fn a_peer_that_reads_late_gets_every_answer_in_order() {
         for _ in 0..CLICKS / 100 {
             writing.write_all(plain.as_bytes()).unwrap();
         }
+        writing.write_all(order().as_bytes()).unwrap();
+        writing.write_all(plain.as_bytes()).unwrap();
     });
     std::thread::sleep(std::time::Duration::from_millis(300)); // both sides' buffers fill
     let mut last = None;
@@ -249,6 +256,10 @@ fn a_peer_that_reads_late_gets_every_answer_in_order() {
         let id: event::EventId = answer.header("sillage-event").unwrap().parse().unwrap();
         assert!(last < Some(id), "a click's answer before that of the click before it");
         last = Some(id);
+    }
+    assert_ne!(read_answer(&mut stream, false).unwrap().status, 302, "that of the conversion");
+    for _ in 0..100 {
+        assert_eq!(read_answer(&mut stream, false).unwrap().status, 302);
     }
     writer.join().unwrap();
 }
