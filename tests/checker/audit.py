@@ -65,7 +65,41 @@ def lock_is_missing(catalog, book, due_by):
     return may_lock(catalog, program, decision, book.state, book.code)
 
 
-def check_transfers(folder, balances, figures):
+def check_postings(books, postings):
+    """Whether the last posting of each order says what is computed, as texts."""
+    last = {}
+    for body in postings:
+        if "order" in body and (body["order"] not in last or body["number"] > last[body["order"]]["number"]):
+            last[body["order"]] = body
+    for book in books:
+        values, body = book.values, last.pop(book.key, None)
+        if body is None:
+            yield f"{book.key} has no posting"
+            continue
+        theirs = body["booked"]
+        ours = {
+            "state": book.state, "code": book.code, "currency": values.currency, "converted_at": values.t,
+            "amount": values.amount, "returned": values.amount - values.kept,
+            "margin": values.margin, "margin_unknown": values.margin_unknown,
+        }
+        for name, value in ours.items():
+            if theirs[name] != value:
+                yield f"{book.key}: the last posting says {name} {theirs[name]}, computed {value}"
+        shares = [
+            (share.partner, share.net, share.commission, sorted(share.codes), book.state_of(share.partner))
+            for share in values.shares[::-1]
+        ]
+        told = [
+            (share.get("partner"), share["net"], share["commission"], share.get("codes", []), share["state"])
+            for share in theirs.get("shares", [])
+        ]
+        if shares != told:
+            yield f"{book.key}: the last posting has shares {told}, computed {shares}"
+    for key in last:
+        yield f"{key} has a posting and is not to be booked"
+
+
+def check_transfers(folder, books, balances, figures):
     """What is wrong on `ledger.transfers`, as texts."""
     seen, sums, postings = {}, collections.Counter(), {}
     for event, envelope in folder.envelopes("ledger.transfers"):
@@ -85,6 +119,7 @@ def check_transfers(folder, balances, figures):
             if "order" in body:
                 sums[transfer["debit"], transfer["currency"]] -= transfer["amount"]
                 sums[transfer["credit"], transfer["currency"]] += transfer["amount"]
+    yield from check_postings(books, postings.values())
     figures["postings"], figures["transfers"] = len(postings), len(seen)
     for currency in sorted({currency for _, currency in sums}):
         rest = sum(micros for (_, of), micros in sums.items() if of == currency)

@@ -31,6 +31,7 @@ class Values:
         pricing.give_back(lines, items, self.currency, give_back, self.findings)
         self.amount = sum(line.amount for line in lines)
         self.kept = sum(line.kept for line in lines)
+        self.margin, self.margin_unknown = pricing.margin(catalog.terms(self.program, self.t).get("margins", {}), lines)
         self.shares = self._shares(catalog, base, lines)
 
     def _shares(self, catalog, base, lines):
@@ -148,12 +149,15 @@ class Book:
     def lines(self):
         """Its lines of `sillage books`."""
         for partner, (net, commission, codes) in self.partners.items():
-            paid = self.state == "locked" and partner in self.paid
             codes = [self.code, *sorted(codes - {self.code})]
             yield "\t".join((
-                self.values.program, self.key, partner or "-", self.values.currency, "paid" if paid else self.state,
+                self.values.program, self.key, partner or "-", self.values.currency, self.state_of(partner),
                 str(net), str(commission), ",".join(map(str, codes)),
             ))
+
+    def state_of(self, partner):
+        """State of a partner's share."""
+        return "paid" if self.state == "locked" and partner in self.paid else self.state
 
     def balances(self):
         """(account, micros) of its partners and its program."""

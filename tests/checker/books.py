@@ -10,7 +10,8 @@ docs/log-format.md alone. Reads `conversions.attributed`, `events.conversions`, 
     --accounts          prints the balances instead: account, currency, micros
     --check-locks       every lock has its time, and says what is computed from what it names
     --due-by MS         no order whose lock was due by then is without one
-    --check-transfers   the transfers on `ledger.transfers` are whole and lead to the balances
+    --check-transfers   the transfers on `ledger.transfers` are whole and lead to the balances, and the last posting of
+                        each order says what is computed
 
 The figures go to the standard error. Ends with 1 if something differs.
 """
@@ -118,7 +119,7 @@ def main():
         late = [book for book in books if audit.lock_is_missing(folder.catalog, book, given.due_by)]
         texts += [f"lock of {book.key} is missing: it is {book.state}, {book.code}" for book in late]
     if given.check_transfers:
-        texts += audit.check_transfers(folder, balances, figures)
+        texts += audit.check_transfers(folder, books, balances, figures)
     for text in texts[:SHOWN]:
         print(text)
     figures["findings"] = wrong + len(texts)

@@ -138,6 +138,20 @@ def one_of(wanted, text):
     return not wanted or text is not None and folded(text) in map(folded, wanted)
 
 
+def margin(margins, lines):
+    """(margin, net amount whose margin nobody told) of what is kept, before commission."""
+    known = unknown = 0
+    for line in lines:
+        category = line.item.get("category")
+        rate = margins.get("category", {}).get(folded(category)) if category is not None else None
+        rate = margins.get("default") if rate is None else rate
+        if rate is None:
+            unknown += line.kept
+        else:
+            known += line.kept * rate // RATE_UNIT
+    return known, unknown
+
+
 class Buyer:
     """What a rule's conditions look at besides the line."""
 

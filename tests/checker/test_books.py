@@ -203,6 +203,22 @@ class Lines(unittest.TestCase):
         self.assertEqual(priced(decision(amount=0), rules=(per_order(3 * EURO),)), ("0", "3000000", "0"))
 
 
+class Margins(unittest.TestCase):
+    def margin(self, margins, *acts):
+        order = decision(items=[item(40 * EURO, category=" Shoes"), item(33, category="hats")])
+        values = book(facts(order, *acts), catalog(margins=margins)).values
+        return values.margin, values.margin_unknown
+
+    def test_what_is_kept_has_the_margin_of_its_category_else_the_default(self):
+        rest = 60 * EURO - 33
+        shoes = {"category": {"shoes": 425_000}}
+        self.assertEqual(self.margin({}), (0, 100 * EURO))
+        self.assertEqual(self.margin(shoes), (17 * EURO, 60 * EURO))
+        self.assertEqual(self.margin({**shoes, "default": 100_000}), (17 * EURO + 3 + rest // 10, 0))
+        back = act(1, "return", returned=[{"line": 1, "amount": 20 * EURO}])
+        self.assertEqual(self.margin(shoes, back), (8_500_000, 60 * EURO))
+
+
 class Rules(unittest.TestCase):
     def test_the_first_rule_that_matches_wins(self):
         rules = (percent(80_000, when={"category": ["Shoes"]}), FIVE)
@@ -710,9 +726,13 @@ class Folders(unittest.TestCase):
         return {"id": name, "purpose": "accrue", "debit": "expense:shop", "credit": "pending:lea", "amount": amount,
                 "currency": "EUR", **more}
 
-    def check_transfers(self, *postings):
+    def check_transfers(self, *postings, **booked):
         """What is said of postings of these transfers."""
-        of = [("posting", KEY, T, {"order": KEY, "transfers": list(transfers)}) for transfers in postings]
+        booked = {"state": "pending", "code": 0, "currency": "EUR", "converted_at": T, "amount": 100 * EURO, "returned": 0,
+                  "margin": 0, "margin_unknown": 100 * EURO, "shares": [
+                      {"partner": "lea", "net": 100 * EURO, "commission": 5 * EURO, "state": "pending"}], **booked}
+        of = [("posting", KEY, T, {"order": KEY, "number": n, "booked": booked, "transfers": list(transfers)})
+              for n, transfers in enumerate(postings)]
         self.write("ledger.transfers", *of)
         code, said, figures = self.run_books("--check-transfers", "--accounts")
         return code, said, figures["transfers"]
@@ -726,6 +746,11 @@ class Folders(unittest.TestCase):
         code, said, _ = self.check_transfers([self.transfer("a", 5 * EURO - 1)])
         self.assertEqual(code, 1)
         self.assertIn("pending:lea EUR: transfers lead to 4999999, computed 5000000", said)
+
+    def test_a_last_posting_that_says_otherwise(self):
+        code, said, _ = self.check_transfers([self.transfer("a", 5 * EURO)], margin=1)
+        self.assertEqual(code, 1)
+        self.assertIn("the last posting says margin 1, computed 0", said)
 
     def test_one_id_with_two_contents(self):
         code, said, _ = self.check_transfers([self.transfer("a", 5 * EURO)], [self.transfer("a", 4 * EURO)])

@@ -30,7 +30,7 @@ use stream::{Maker, Message};
 /// Streams that are played, unless `SILLAGE_BOOKS_SEEDS` says otherwise.
 const SEEDS: u64 = 3;
 /// Orders of a stream.
-const ORDERS: usize = 250;
+const ORDERS: usize = 200;
 /// Calls between two chances of a kill.
 const BATCH: usize = 120;
 /// Longest life of a server from the begin of a batch, where it is killed.

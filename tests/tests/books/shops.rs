@@ -46,7 +46,7 @@ struct Terms {
 
 const TERMS: [Terms; 4] = [
     Terms {
-        always: "lateness = \"2s\"\ndedup_conflict = \"amend\"",
+        always: "lateness = \"2s\"\ndedup_conflict = \"amend\"\nmargins = { default = \"30\", Shoes = \"42.5\" }",
         lock_after: ["1s", "30d"],
         rules: [
             r#"{ category = ["Gift"], excluded = true },
@@ -77,7 +77,7 @@ const TERMS: [Terms; 4] = [
         ],
     },
     Terms {
-        always: "lateness = \"3s\"",
+        always: "lateness = \"3s\"\nmargins = { hats = \"7.7777\" }",
         lock_after: ["0s", "10d"],
         rules: [
             r#"{ category = ["Gift", "hats"], percent = "10" }, { percent = "0.0001" }"#,

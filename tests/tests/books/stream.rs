@@ -204,7 +204,7 @@ impl<'a> Maker<'a> {
         }
         let order = Order { program, currency, id: id.clone(), lead, lines };
         let mut messages = Vec::new();
-        let page_only = !lead && self.chance(8);
+        let page_only = !lead && self.chance(12);
         if !page_only {
             let mut first = report.clone();
             if self.chance(20) {
@@ -213,14 +213,16 @@ impl<'a> Maker<'a> {
             }
             messages.push(Message::Report(program, first.into()));
         }
-        let copies = self.dice.below(3);
+        let copies = if page_only { 0 } else { self.dice.below(3) };
         for _ in 0..copies {
             messages.push(self.again(program, currency, &report));
         }
-        let pixels = if page_only { 1 + self.dice.below(2) } else { self.dice.below(6) / 5 };
-        for _ in 0..pixels {
+        let pixels = if page_only { 1 + self.dice.below(4).min(1) } else { self.dice.below(6) / 5 };
+        for pixel in 0..pixels {
             let told = report.get("click_id").and_then(Value::as_str).map(str::to_owned);
-            let click = told.filter(|_| self.chance(60)).unwrap_or_else(|| self.click(place, at));
+            let click = told
+                .filter(|_| pixel == 0 && self.chance(60))
+                .unwrap_or_else(|| self.click(place, at));
             let amount = self.amount(currency);
             let fields = [
                 ("order_id", &*id),
