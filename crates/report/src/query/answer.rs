@@ -115,13 +115,16 @@ pub fn json(report: &Report) -> Value {
     })
 }
 
-/// A field of CSV; one that a spreadsheet would take for a formula gets an apostrophe.
+/// A field of CSV; one that a spreadsheet would take for a formula gets an apostrophe, and nothing that a terminal would
+/// obey gets through.
 pub(crate) fn csv_field(text: &str) -> String {
+    let harmless = |c: char| if c.is_control() && !"\t\r\n".contains(c) { '\u{fffd}' } else { c };
+    let text: String = text.chars().map(harmless).collect();
     let formula = text.starts_with(['=', '+', '@', '\t', '\r'])
         || text
             .strip_prefix('-')
             .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()));
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    let text = if formula { format!("'{text}") } else { text };
     if text.contains(['"', ',', ';', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
