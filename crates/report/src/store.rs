@@ -6,7 +6,7 @@ mod rezone;
 mod seen;
 mod subs;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod touches;
 mod write;
 
