@@ -42,6 +42,8 @@ const TOPICS: [Topic; 4] = [Topic::Attributed, Topic::Conversions, Topic::Closed
 
 /// Orders that are decided in one transaction besides those of a batch. Count.
 const STEP_ORDERS: u32 = if cfg!(test) { 3 } else { 500 };
+/// Batches with nothing for the book after which the group's cursor follows all the same. Count.
+const UNFOLLOWED_MAX: u32 = 64;
 /// Time between two looks through all accounts. A minute: it reads each balance.
 const CHECK_EVERY: Duration = Duration::from_mins(1);
 
@@ -148,6 +150,7 @@ impl Worker {
             consumer,
             reached: HashMap::new(),
             followed: HashMap::new(),
+            unfollowed: 0,
             goal: Some(Vec::new()),
             unwritten: BTreeMap::new(),
             outbox,
@@ -190,6 +193,8 @@ pub struct Session<'w> {
     checked_at: Instant,
     /// What the group has committed of it.
     followed: HashMap<Partition, Offset>,
+    /// Batches since the group's cursors last followed.
+    unfollowed: u32,
     /// Whether it locks and pays.
     closes: bool,
 }
@@ -353,6 +358,11 @@ impl Session<'_> {
         let taken = self.take(batch);
         if taken.orders.is_empty() {
             self.unwritten.insert(batch.partition, batch.next_offset);
+            if taken.parked.is_empty() && self.unfollowed < UNFOLLOWED_MAX {
+                // Postings read back, or conversions: the group's cursor can wait for something that is worth an fsync.
+                self.unfollowed = self.unfollowed.saturating_add(1);
+                return Ok(Turn::Worked);
+            }
         } else {
             let catalog = worker.deps.catalog.snapshot();
             let mut desk = Accountant {
@@ -368,6 +378,7 @@ impl Session<'_> {
             let writing = desk.writing;
             self.commit(writing)?;
         }
+        self.unfollowed = 0;
         self.say(&taken.parked, &[batch.cursor()])?;
         worker.metrics.batch_seconds.record(started.elapsed());
         Ok(Turn::Worked)

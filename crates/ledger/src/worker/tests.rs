@@ -104,7 +104,7 @@ fn decision(key: &OrderKey, known: u64, amount: i64, shares: &[(&str, u64)]) -> 
         "credits": credits,
         "trace": {
             "canonical": id(0, 1), "received_at": T, "source": "s2s", "trust": "signed", "consent": "granted",
-            "policy": "reject", "notes": if known % 2 == 0 { vec![] } else { vec![422] }, "members": [], "terms": [], "identity": { "ids": [] },
+            "policy": "reject", "notes": if known.is_multiple_of(2) { vec![] } else { vec![422] }, "members": [], "terms": [], "identity": { "ids": [] },
             "channel": { "value": "partners", "treatment": "any" }, "lateness_ms": 7 * DAY, "model": "last", "candidates": [],
         },
     }))

@@ -21,6 +21,8 @@ const LIST_DEFAULT: u32 = 100;
 const PREVIEW_BYTES_MAX: usize = 1 << 20;
 /// Largest body of a payout, in bytes.
 const PAYOUT_BYTES_MAX: usize = 4_096;
+/// Longest answer with lines of the book, in bytes: what the command line reads of an answer.
+const BOOKS_BYTES_MAX: usize = 64 << 20;
 /// Where payouts are asked for.
 pub(crate) const PAYOUTS: &str = "/v1/payouts";
 
@@ -160,11 +162,21 @@ impl Desk {
     fn books(&self, query: &Query) -> Result<Reply, Refused> {
         let program: Option<ProgramName> = parameter(query, "program")?;
         let mut body = String::new();
-        self.view.reader()?.books(program.as_ref().map(ProgramName::as_str), |line| {
+        let mut cut = false;
+        let read = self.view.reader()?.books(program.as_ref().map(ProgramName::as_str), |line| {
+            cut = body.len().saturating_add(line.len()) >= BOOKS_BYTES_MAX;
+            if cut {
+                return Err(std::io::ErrorKind::FileTooLarge.into());
+            }
             body.push_str(line);
             body.push('\n');
             Ok(())
-        })?;
+        });
+        if cut {
+            let text = "the book is too long for one answer: give program=, or use `sillage books`";
+            return Err(Refused::Wrong(text.to_owned()));
+        }
+        read?;
         Ok(Reply::text(StatusCode::OK, body))
     }
 
