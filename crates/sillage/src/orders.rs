@@ -63,8 +63,10 @@ fn act(action: Action, arguments: &FileArguments) -> anyhow::Result<ExitCode> {
     let read = rows::read(&text, job);
     let outlook = match read.acts.as_slice() {
         [] => Outlook::default(),
-        acts => preview::ask(config.admin.listen, &arguments.program, acts)
-            .inspect_err(|_| _ = show_faults(&arguments.csv, &read.faults))?,
+        acts => {
+            preview::ask(config.admin.listen, &arguments.program, acts, |word| eprintln!("{word}"))
+                .inspect_err(|_| _ = show_faults(&arguments.csv, &read.faults))?
+        }
     };
     let mut faults = read.faults;
     faults.extend(outlook.faults.iter().cloned());

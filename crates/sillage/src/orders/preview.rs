@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use event::{Currency, Micros};
@@ -10,6 +11,7 @@ use telemetry::admin;
 
 use super::batches::batches;
 use super::rows::{Act, RowFault};
+use super::send::PROGRESS_EVERY;
 
 /// Where the admin listener answers for acts that are not sent.
 pub(super) const ROUTE: &str = "/v1/orders/preview";
@@ -56,8 +58,14 @@ pub(super) struct Outlook {
 ///
 /// # Errors
 /// Nothing answers, or not as expected.
-pub(super) fn ask(address: SocketAddr, program: &str, acts: &[Act]) -> anyhow::Result<Outlook> {
+pub(super) fn ask(
+    address: SocketAddr,
+    program: &str,
+    acts: &[Act],
+    mut say: impl FnMut(String),
+) -> anyhow::Result<Outlook> {
     let mut outlook = Outlook::default();
+    let (mut said, mut done) = (Instant::now(), 0);
     for (batch, body) in batches(acts) {
         let answer = admin::post(address, ROUTE, &[("program", program)], &body).with_context(|| {
             format!(
@@ -86,6 +94,11 @@ pub(super) fn ask(address: SocketAddr, program: &str, acts: &[Act]) -> anyhow::R
         }
         if answered != batch.len() {
             bail!("the running node answers for {answered} of {} orders", batch.len());
+        }
+        done += answered;
+        if said.elapsed() >= PROGRESS_EVERY && done < acts.len() {
+            said = Instant::now();
+            say(format!("looked at {} of {} orders", grouped(done), grouped(acts.len())));
         }
     }
     Ok(outlook)

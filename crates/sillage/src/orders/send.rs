@@ -24,7 +24,7 @@ const ATTEMPTS_MAX: u32 = 10;
 /// Longest wait between two attempts that the node can ask for.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Time between two words about the progress.
-const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+pub(super) const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
 /// Where acts are sent.
 pub(super) struct Door<'a> {

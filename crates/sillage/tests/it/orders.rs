@@ -227,7 +227,7 @@ fn a_wrong_file_of_many_rows_is_applied_and_undone_by_files() {
         let words =
             format!("{act} --program shop --csv {file} --apply --edge http://{}", node.edge);
         let (code, out, err) = said(&place, &books, &words);
-        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+        assert_eq!(code, 0, "{out}{err}"); // a slow machine is told of the progress
         assert!(out.contains("stored 2,500 of 2,500 orders"), "{out}");
     }
     let acts = acts(&place);
