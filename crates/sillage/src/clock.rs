@@ -1,5 +1,6 @@
 //! The wall clock, and the demo's clock that runs ahead of it.
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use event::{Clock, Millis};
@@ -21,23 +22,31 @@ impl Clock for SystemClock {
 }
 
 /// A clock that started at the wall time and since then runs `factor` times as fast: only the demo may have it, and its
-/// data folder is marked.
-#[derive(Clone, Copy, Debug)]
+/// data folder is marked. Clones show the same time.
+#[derive(Clone, Debug)]
 pub(crate) struct ScaledClock {
     factor: u32,
     started_at: Millis,
     origin: Instant,
+    /// Real time after which it runs as the wall clock does.
+    fast_for: Arc<OnceLock<Duration>>,
 }
 
 impl ScaledClock {
     /// A clock that shows `started_at` now; one real second stands for `factor` seconds.
     pub(crate) fn new(factor: u32, started_at: Millis) -> Self {
-        Self { factor, started_at, origin: Instant::now() }
+        Self { factor, started_at, origin: Instant::now(), fast_for: Arc::default() }
+    }
+
+    /// From now on a second is a second.
+    pub(crate) fn slow_down(&self) {
+        self.fast_for.get_or_init(|| self.origin.elapsed());
     }
 
     /// What this clock shows once `real` has passed since its start.
     fn after(&self, real: Duration) -> Millis {
-        self.started_at + real.saturating_mul(self.factor)
+        let fast = self.fast_for.get().map_or(real, |fast| real.min(*fast));
+        self.started_at + fast.saturating_mul(self.factor) + real.saturating_sub(fast)
     }
 }
 
@@ -60,6 +69,17 @@ mod tests {
         let clock = ScaledClock::new(43_200, Millis(1_000));
         assert_eq!(clock.after(Duration::ZERO), Millis(1_000));
         assert_eq!(clock.after(Duration::from_secs(2)), Millis(86_401_000));
+    }
+
+    #[test]
+    fn a_clock_that_slowed_down_goes_on_from_where_it_was_second_by_second() {
+        let clock = ScaledClock::new(43_200, Millis(1_000));
+        let other = clock.clone();
+        clock.slow_down();
+        let fast = *clock.fast_for.get().unwrap();
+        assert_eq!(clock.after(fast), Millis(1_000) + fast * 43_200);
+        let later = fast + Duration::from_secs(2);
+        assert_eq!(other.after(later), Millis(1_000) + fast * 43_200 + Duration::from_secs(2));
     }
 
     #[test]

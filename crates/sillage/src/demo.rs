@@ -13,6 +13,7 @@ mod drive;
 mod journey;
 mod money;
 mod print;
+mod shop;
 mod stage;
 
 use std::collections::BTreeMap;
@@ -49,7 +50,7 @@ pub(crate) struct DemoArguments {
     /// Prints one JSON object instead of tables.
     #[arg(long)]
     json: bool,
-    /// Stays up after the play and prints addresses and calls to try, until Ctrl-C.
+    /// Stays up after the play with a blog and a shop to click through, and calls to try, until Ctrl-C.
     #[arg(long)]
     stay: bool,
 }
@@ -87,7 +88,9 @@ impl Outcome {
 /// Plays, compares, prints. Exit code 1 on any difference, on a request without answer, or if the machine was too slow
 /// to keep the play's times and a difference came of it.
 pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
-    let stage = stage::Running::start().context("start the demo's node")?;
+    let shop = if arguments.stay { Some(shop::Closed::bind()?) } else { None };
+    let origin = shop.as_ref().map(shop::Closed::origin);
+    let stage = stage::Running::start(origin).context("start the demo's node")?;
     let journeys = draw(arguments);
     let quiet = arguments.json;
     if !quiet {
@@ -103,8 +106,10 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
         contested::print(&outcome, stage.zone())?;
         print::verdict(arguments.seed, &outcome);
     }
-    if arguments.stay {
-        print::stay(&stage);
+    if let Some(shop) = shop {
+        stage.slow_down();
+        let open = shop.open(&stage)?;
+        print::stay(&stage, open.addresses());
         stage.wait_for_signal()?;
     }
     stage.stop()?;

@@ -237,9 +237,12 @@ pub(super) fn json(seed: u64, outcome: &Outcome) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn stay(stage: &Running) {
+pub(super) fn stay(stage: &Running, [blog, shop]: [String; 2]) {
     let (edge, admin, token) = (stage.edge_url(), stage.admin_url(), stage.token());
-    println!("\nStill up; time goes on at {HOURS_PER_SECOND} hours a second. Try, then Ctrl-C:\n");
+    println!("\nStill up; from now on a second is a second. In a browser:\n");
+    println!("  {blog}   an article with a partner's links");
+    println!("  {shop}   the shop that they lead to\n");
+    println!("Or try, then Ctrl-C:\n");
     println!("  curl -si '{edge}/c/lea-home?s1=hello&consent=granted'");
     println!(
         "  curl -s -H 'Authorization: Bearer {token}' -d 'program=boutique&order_id=BX-1&amount=74.92&currency=EUR' \\"

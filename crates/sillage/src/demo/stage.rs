@@ -26,6 +26,7 @@ use crate::{COMMIT, METRICS, VERSION};
 const CATALOG: &str = include_str!("../../../../config/sample-catalog.toml");
 const PROGRAM: &str = "boutique";
 const TOKEN: &str = "boutique-demo-token";
+/// The shop of the sample catalog, without its port.
 const SHOP_ORIGIN: &str = "http://shop.localhost";
 
 const SHOP_KEY: &str = "shop-orders";
@@ -43,13 +44,15 @@ const SIGNATURE_SKEW_MAX: Duration = Duration::from_hours(15 * 24);
 pub(super) struct Running {
     node: Node,
     signer: Signer,
+    clock: ScaledClock,
+    shop_origin: String,
     signals: Listener,
     _folder: TempDir,
 }
 
 impl Running {
-    /// Starts the node; returns when it answers.
-    pub(super) fn start() -> Result<Self> {
+    /// Starts the node; returns when it answers. The catalog's shop moves to `shop_origin`, if there is one.
+    pub(super) fn start(shop_origin: Option<String>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("sillage-demo-").tempdir()?;
         let at = |name: &str| folder.path().join(name);
         let mut catalog = CATALOG.to_owned();
@@ -59,18 +62,24 @@ impl Running {
             }
             catalog = catalog.replacen(line, changed, 1);
         }
-        fs::write(at("catalog.toml"), catalog)?;
+        let shop_origin = shop_origin.unwrap_or_else(|| SHOP_ORIGIN.to_owned());
+        fs::write(at("catalog.toml"), catalog.replace(SHOP_ORIGIN, &shop_origin))?;
         let clock = ScaledClock::new(HOURS_PER_SECOND * 3600, SystemClock.now());
-        let signer = signer(&at("keys.toml"), clock).context("make keys")?;
+        let signer = signer(&at("keys.toml"), clock.clone()).context("make keys")?;
         let config = config(&folder);
         telemetry::log::init(&config.log)?;
         let recorder = recorder::install(METRICS, VERSION, COMMIT)?;
         let signals = Listener::start()?;
-        let clock = Arc::new(clock);
-        let setup =
-            Setup { config, clock, clock_kind: ClockKind::Scaled, recorder, roles: Roles::All };
+        let of_node = Arc::new(clock.clone());
+        let setup = Setup {
+            config,
+            clock: of_node,
+            clock_kind: ClockKind::Scaled,
+            recorder,
+            roles: Roles::All,
+        };
         let node = Node::start(setup)?;
-        Ok(Self { node, signer, signals, _folder: folder })
+        Ok(Self { node, signer, clock, shop_origin, signals, _folder: folder })
     }
 
     pub(super) fn stage(&self, hours_per_second: f64) -> Stage {
@@ -79,7 +88,7 @@ impl Running {
             program: PROGRAM,
             token: TOKEN.to_owned(),
             signer: self.signer.clone(),
-            shop_origin: SHOP_ORIGIN.to_owned(),
+            shop_origin: self.shop_origin.clone(),
             hours_per_second,
         }
     }
@@ -102,6 +111,11 @@ impl Running {
 
     pub(super) const fn token(&self) -> &'static str {
         TOKEN
+    }
+
+    /// The play is over: from now on a second is a second.
+    pub(super) fn slow_down(&self) {
+        self.clock.slow_down();
     }
 
     pub(super) fn wait_for_signal(&self) -> Result<()> {
