@@ -34,7 +34,7 @@ pub use error::{Error, ErrorKind};
 pub use fault::Fault;
 pub use handle::{Handle, ReloadError, Reloaded};
 pub use import::{CatalogFile, Format, snapshot_of};
-pub use record::{State, VersionRecord};
+pub use record::{Known, State, VersionRecord};
 pub use snapshot::{
     ChannelTreatment, CommissionTerms, Forfeit, Level, LinkRef, Occasion, PartnerRef, ProgramRef,
     RankedRule, Resolved, Snapshot, Standing, TouchTerms, Unavailable,

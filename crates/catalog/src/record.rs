@@ -256,10 +256,37 @@ pub struct Recorded<B> {
     pub version: u32,
     /// When that version was recorded.
     pub recorded_at: Millis,
+    /// When its first version was recorded.
+    pub made_at: Millis,
     /// Whether it was deleted. Name and number stay taken, and decisions about its past still read it.
     pub retired: bool,
     /// Its last body.
     pub body: Arc<B>,
+}
+
+impl<B> Recorded<B> {
+    /// Since when it is known, and until when.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        Known { from: self.made_at, until: self.retired.then_some(self.recorded_at) }
+    }
+}
+
+/// The time from an object's first version to its deletion: `from ≤ t < until`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// When its first version was recorded.
+    pub from: Millis,
+    /// When it was deleted; none: it was not.
+    pub until: Option<Millis>,
+}
+
+impl Known {
+    /// Whether it was known at `t`.
+    #[must_use]
+    pub fn at(&self, t: Millis) -> bool {
+        self.from <= t && self.until.is_none_or(|until| t < until)
+    }
 }
 
 /// What all version records so far come to. Equal records, equal state, whatever is delivered twice.
@@ -334,7 +361,8 @@ fn put<N: Ord + Clone, B>(
             return Err(Error::NumberTaken { object: object(), number });
         }
         let body = Arc::clone(body);
-        let made = Recorded { number, version, recorded_at, retired: false, body };
+        let made_at = recorded_at;
+        let made = Recorded { number, version, recorded_at, made_at, retired: false, body };
         objects.insert(name.clone(), made);
         return Ok(true);
     };

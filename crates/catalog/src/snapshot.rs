@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::limits;
 use crate::partner::{Membership, Partner};
 use crate::program::{Program, TokenHash};
-use crate::record::{Kind, Recorded, State};
+use crate::record::{Kind, Known, Recorded, State};
 use crate::terms::{Hashed, LevelTerms, Lookback, ProgramTerms, TermsRef, TermsVersion};
 use crate::timeline::Timeline;
 
@@ -50,6 +50,7 @@ struct ProgramEntry {
     id: ProgramId,
     name: ProgramName,
     retired: bool,
+    known: Known,
     body: Arc<Program>,
     defaults: TermsVersion<ProgramTerms>,
     terms: Vec<TermsVersion<ProgramTerms>>,
@@ -69,6 +70,7 @@ struct PartnerEntry {
     id: PartnerId,
     name: PartnerName,
     retired: bool,
+    known: Known,
     body: Arc<Partner>,
 }
 
@@ -156,6 +158,7 @@ impl Snapshot {
             id: ProgramId(recorded.number),
             name: name.clone(),
             retired: recorded.retired,
+            known: recorded.known(),
             body,
             defaults,
             terms,
@@ -196,6 +199,7 @@ impl Snapshot {
             id: PartnerId(recorded.number),
             name: name.clone(),
             retired: recorded.retired,
+            known: recorded.known(),
             body: Arc::clone(&recorded.body),
         });
         Ok(())
@@ -316,6 +320,12 @@ impl<'a> ProgramRef<'a> {
         self.entry.retired
     }
 
+    /// Since when the catalog has it, and until when.
+    #[must_use]
+    pub const fn known(&self) -> Known {
+        self.entry.known
+    }
+
     /// Its last version.
     #[must_use]
     pub fn body(&self) -> &'a Program {
@@ -358,6 +368,12 @@ impl<'a> PartnerRef<'a> {
     #[must_use]
     pub const fn is_retired(&self) -> bool {
         self.entry.retired
+    }
+
+    /// Since when the catalog has it, and until when.
+    #[must_use]
+    pub const fn known(&self) -> Known {
+        self.entry.known
     }
 
     /// Its last version.

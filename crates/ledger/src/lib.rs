@@ -1,14 +1,16 @@
 //! Prices decisions by the partners' terms and books what is due, validated, final and paid.
 //!
 //! Reads [`event::Topic::Attributed`], the acts on [`event::Topic::Conversions`] and [`event::Topic::Closed`]; appends locks and
-//! payments to [`event::Topic::Closed`] and one posting per change of an order to [`event::Topic::Transfers`].
+//! payments to [`event::Topic::Closed`] and one posting per change of an order to [`event::Topic::Transfers`]. Where clicks or
+//! impressions are paid it reads [`event::Topic::Touches`], too, and appends one posting per change of a day.
 //!
 //! 1. What an order is worth, to whom and in which state is a function of a set of facts: the decision, the acts of the
 //!    merchant, the lock, the payments. Their order of arrival changes nothing.
 //! 2. Money moves in transfers from one account to another; an id is derived from what it leads between, so applying a
 //!    transfer again finds that it exists.
 //! 3. Locks and payments are records, written once; a replay reads them and never makes them anew.
-//! 4. Amounts are integers; where one is split, the parts sum to it.
+//! 4. What a day earns without any order is a function of the touches, each counted once, and of the catalog.
+//! 5. Amounts are integers; where one is split, the parts sum to it.
 //!
 //! This crate does not decide who is credited (see `attribution`).
 
@@ -18,6 +20,7 @@ mod amount;
 mod base;
 pub mod books;
 pub mod config;
+pub mod days;
 pub mod decide;
 pub mod error;
 pub mod facts;
@@ -49,4 +52,4 @@ pub use payout::{Desk, Payout, Statement};
 pub use post::{Cause, balances, posting};
 pub use store::{Reader, Store, StoreError};
 pub use view::{Preview, Previewer, View};
-pub use worker::{Deps, GROUP, Session, Turn, Worker};
+pub use worker::{DAYS_GROUP, Deps, GROUP, Session, Turn, Worker};

@@ -11,7 +11,7 @@ const BATCH_SECONDS: &[f64] = &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 
 const READ: Metric = Metric::counter(
     "ledger_records_read_total",
-    "Records read, by kind: decision, act, closing, posting (of this book, or of one before it), skipped, parked \
+    "Records read, by kind: decision, act, closing, touch, posting (of this book, or of one before it), skipped, parked \
      (unreadable, now on events.rejected).",
 )
 .labels(&["kind"]);
@@ -45,6 +45,10 @@ const LOCK_LAG: Metric = Metric::gauge(
     "ledger_lock_lag_seconds",
     "For how long the first order that may be locked has been due. Seconds.",
 );
+const DAYS: Metric = Metric::counter(
+    "ledger_days_posted_total",
+    "Changes booked of pay that has no order: a partner's clicks, impressions or periods of one day and rule.",
+);
 const PAID: Metric = Metric::counter(
     "ledger_payments_written_total",
     "Payments written, one for each order and statement.",
@@ -66,7 +70,7 @@ const RESTARTED: Metric = Metric::counter(
 
 /// Everything this crate measures.
 pub const METRICS: &[Metric] = &[
-    READ, CHANGED, UNCHANGED, TRANSFERS, RESTORED, FINDINGS, WAITING, LOCKED, LOCK_LAG, PAID,
+    READ, CHANGED, UNCHANGED, TRANSFERS, RESTORED, FINDINGS, WAITING, LOCKED, LOCK_LAG, DAYS, PAID,
     IMBALANCE, BATCH, RESTARTED,
 ];
 
@@ -80,6 +84,8 @@ pub(crate) struct Metrics {
     pub(crate) closings: Counter,
     /// Postings read.
     pub(crate) postings: Counter,
+    /// Touches read, and what is said of them.
+    pub(crate) touches: Counter,
     /// Records of other kinds.
     pub(crate) skipped: Counter,
     /// Records parked.
@@ -98,6 +104,8 @@ pub(crate) struct Metrics {
     pub(crate) locked: Counter,
     /// How long the first order has been due.
     pub(crate) lock_lag: Gauge,
+    /// Changes of days booked.
+    pub(crate) days: Counter,
     /// Payments written.
     pub(crate) paid: Counter,
     /// Whether debits are not credits.
@@ -117,6 +125,7 @@ impl Metrics {
             acts: READ.counter_of(&["act"]),
             closings: READ.counter_of(&["closing"]),
             postings: READ.counter_of(&["posting"]),
+            touches: READ.counter_of(&["touch"]),
             skipped: READ.counter_of(&["skipped"]),
             parked: READ.counter_of(&["parked"]),
             changed: OrderState::ALL.map(|state| CHANGED.counter_of(&[state.as_str()])),
@@ -127,6 +136,7 @@ impl Metrics {
             waiting: WAITING.gauge_of(&[]),
             locked: LOCKED.counter_of(&[]),
             lock_lag: LOCK_LAG.gauge_of(&[]),
+            days: DAYS.counter_of(&[]),
             paid: PAID.counter_of(&[]),
             imbalance: IMBALANCE.gauge_of(&[]),
             batch_seconds: BATCH.histogram_of(&[]),

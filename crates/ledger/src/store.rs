@@ -10,6 +10,7 @@
 //! worker reads `ledger.transfers` back.
 
 mod chain;
+mod days;
 mod pay;
 mod read;
 mod schema;
@@ -24,6 +25,7 @@ use eventlog::{Offset, Partition};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 pub use chain::ChainFault;
+pub(crate) use days::{Counting, DayRow, Note};
 pub use read::{Filter, Found, LIST_MAX, Listed, Reader};
 pub(crate) use write::{Dirty, Row, Said, Sweep, Writing};
 

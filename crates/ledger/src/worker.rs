@@ -10,6 +10,7 @@
 mod again;
 mod booking;
 mod closing;
+mod days;
 mod output;
 mod reading;
 
@@ -19,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use catalog::Snapshot;
+use event::body::PayDay;
 use event::{Clock, EventId, OrderKey, Topic};
 use eventlog::{Backend, Batch, Consumer, Cursor, Delivery, Group, Offset, Partition};
 
@@ -31,6 +33,8 @@ use crate::store::{Said, Store, Writing};
 use again::Sweeping;
 use booking::Accountant;
 use closing::Mark;
+pub use days::DAYS_GROUP;
+use days::Days;
 use output::Outputs;
 use reading::{Learned, Read};
 
@@ -152,6 +156,7 @@ impl Worker {
             followed: HashMap::new(),
             unfollowed: 0,
             goal: Some(Vec::new()),
+            days: Days::default(),
             unwritten: BTreeMap::new(),
             outbox,
             durable: None,
@@ -174,6 +179,8 @@ pub struct Session<'w> {
     reached: HashMap<Partition, Offset>,
     /// What must be read before anything is decided; none: it is. Nothing is known of it before partitions come.
     goal: Option<Vec<Cursor>>,
+    /// Touches that are paid.
+    days: Days,
     /// Cursors of batches in which nothing was for the book: its next transaction takes them.
     unwritten: BTreeMap<Partition, Offset>,
     /// Postings that are not durable on their topic yet.
@@ -219,6 +226,8 @@ impl Session<'_> {
             }
         };
         let Some(busy) = did else { return Ok(Turn::Fenced) };
+        let counted = self.count_touches();
+        let busy = busy | self.unless_fenced(counted)?.unwrap_or(true);
         let wait = if busy { Duration::ZERO } else { self.worker.config.idle_wait };
         let delivered = self.deliver(wait);
         let turn = self.unless_fenced(delivered)?.unwrap_or(Turn::Fenced);
@@ -356,7 +365,7 @@ impl Session<'_> {
         let started = Instant::now();
         let worker = self.worker;
         let taken = self.take(batch);
-        if taken.orders.is_empty() {
+        if taken.orders.is_empty() && taken.days.is_empty() {
             self.unwritten.insert(batch.partition, batch.next_offset);
             if taken.parked.is_empty() && self.unfollowed < UNFOLLOWED_MAX {
                 // Postings read back, or conversions: the group's cursor can wait for something that is worth an fsync.
@@ -374,8 +383,13 @@ impl Session<'_> {
             for (order, learned) in taken.orders {
                 desk.learn(&order, batch.partition.index, learned, self.goal.is_some())?;
             }
+            let mut writing = desk.writing;
+            for (day, id, posting) in taken.days {
+                if writing.restore_day(&day, id, &posting)? {
+                    worker.metrics.restored.increment(1);
+                }
+            }
             self.unwritten.insert(batch.partition, batch.next_offset);
-            let writing = desk.writing;
             self.commit(writing)?;
         }
         self.unfollowed = 0;
@@ -404,6 +418,10 @@ impl Session<'_> {
                 Read::Posting(order, id, posting) => {
                     metrics.postings.increment(1);
                     taken.order(order).push(New::Posting(id, posting));
+                }
+                Read::Day(day, id, posting) => {
+                    metrics.postings.increment(1);
+                    taken.days.push((day, id, posting));
                 }
                 Read::Skipped => metrics.skipped.increment(1),
                 Read::Unreadable(why) => {
@@ -441,6 +459,8 @@ struct Taken {
     /// Each order once, in the order of its first record.
     orders: Vec<(OrderKey, Vec<New>)>,
     places: HashMap<OrderKey, usize>,
+    /// What was booked of days.
+    days: Vec<(PayDay, EventId, Box<event::body::Posting>)>,
     parked: Vec<event::Envelope>,
 }
 

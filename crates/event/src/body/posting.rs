@@ -16,6 +16,7 @@ use crate::money::{Currency, Micros};
 use crate::name::{ChannelName, LinkName, PartnerName, ProgramName};
 use crate::order::OrderKey;
 use crate::time::Millis;
+use crate::topic::KeyHash;
 
 /// State of an order, or of a partner's share in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -129,12 +130,29 @@ pub struct PayDay {
     pub program: ProgramName,
     /// The partner.
     pub partner: PartnerName,
-    /// Terms version and rank of the rule, as [`RuleUsed::terms`] and [`RuleUsed::rank`].
+    /// The terms version that the rule stands in, such as `program/shop/terms/1`.
     pub terms: Arc<str>,
-    /// Rank of the rule.
+    /// Its place among the rules of that version, from 1. Unlike [`RuleUsed::rank`] it names one rule whatever other
+    /// levels say.
     pub rank: u32,
     /// The day in the program's zone, `2026-11-03`; of a fee the first day of its period.
     pub day: Arc<str>,
+}
+
+impl PayDay {
+    /// Hash of the text form.
+    #[must_use]
+    pub fn key_hash(&self) -> KeyHash {
+        KeyHash::of(self.to_string().as_bytes())
+    }
+}
+
+/// The key of its records: `shop/day:2026-11-03/program/shop/terms/1/2/lea-voyage`.
+impl fmt::Display for PayDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { program, partner, terms, rank, day } = self;
+        write!(f, "{program}/day:{day}/{terms}/{rank}/{partner}")
+    }
 }
 
 /// An order as the book has it.

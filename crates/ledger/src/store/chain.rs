@@ -138,7 +138,8 @@ pub(super) fn verify(connection: &Connection) -> Result<Result<u64, ChainFault>,
         .during(DOING)?;
     let mut changes = connection
         .prepare(
-            "SELECT n, (SELECT key FROM orders WHERE id = order_id), number, id, source, actor, changed_at, state, code,
+            "SELECT n, coalesce((SELECT key FROM orders WHERE id = order_id),
+               (SELECT key FROM days WHERE id = -order_id)), number, id, source, actor, changed_at, state, code,
                hash, order_id
              FROM changes ORDER BY n",
         )

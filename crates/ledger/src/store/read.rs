@@ -8,7 +8,7 @@ use event::{Code, Currency, Micros, Millis, OrderKey, PartnerName, ProgramName};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 
-use super::{ChainFault, During as _, StoreError, chain, open_to_read, pay};
+use super::{ChainFault, During as _, StoreError, chain, days, open_to_read, pay};
 use crate::books_lines;
 use crate::facts::Facts;
 use crate::payout::{Payout, Statement};
@@ -214,10 +214,20 @@ impl Reader {
                     from = format!("{name}0");
                     programs.push(name);
                 }
+                programs.extend(days::programs(&self.connection)?);
                 programs.sort_unstable(); // `a-b/` stands before `a/`
+                programs.dedup();
             }
         }
         for program in programs {
+            let (mut days, orders) =
+                (days::lines(&self.connection, &program)?, format!("{program}/"));
+            // All of them stand on one side of the orders: these begin with the program's name.
+            if *"day:" < *orders {
+                for line in days.drain(..) {
+                    each(&line).during(DOING)?;
+                }
+            }
             let range = params![format!("{program}/"), format!("{program}0")];
             let mut rows = found.query(range).during(DOING)?;
             while let Some(row) = rows.next().during(DOING)? {
@@ -229,6 +239,9 @@ impl Reader {
                 for line in books_lines(&order, &booked) {
                     each(&line).during(DOING)?;
                 }
+            }
+            for line in days {
+                each(&line).during(DOING)?;
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::days::TABLES as DAYS;
 use super::{During as _, StoreError};
 
 /// Format of the file. A newer one is refused.
@@ -122,7 +123,7 @@ pub(super) fn prepare(connection: &Connection, cache_bytes: u64) -> Result<(), S
     }
     connection
         .execute_batch(&format!(
-            "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION};
+            "BEGIN IMMEDIATE; {TABLES} {DAYS} PRAGMA application_id = {APPLICATION};
              PRAGMA user_version = {VERSION}; COMMIT;"
         ))
         .during(DOING)

@@ -125,7 +125,7 @@ pub(crate) enum Sweep<'a> {
 
 /// A transaction. Dropped without [`Self::commit`], it leaves nothing.
 pub(crate) struct Writing<'s> {
-    connection: MutexGuard<'s, Connection>,
+    pub(super) connection: MutexGuard<'s, Connection>,
     /// By account, currency and partition: what is added to the balance.
     moved: BTreeMap<(String, Currency, u32), i128>,
     chain: Option<Chain>,
@@ -149,7 +149,7 @@ impl<'s> Writing<'s> {
         Ok(Self { connection, moved: BTreeMap::new(), chain: None, said: Vec::new(), ended: false })
     }
 
-    fn run(&self, sql: &str, values: impl Params) -> Result<usize, StoreError> {
+    pub(super) fn run(&self, sql: &str, values: impl Params) -> Result<usize, StoreError> {
         self.connection
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute(values))
@@ -277,7 +277,7 @@ impl<'s> Writing<'s> {
         (id, posting): (EventId, Posting),
     ) -> Result<(), StoreError> {
         assert!(leads(&row.key, before, &posting), "transfers of {} lead elsewhere", row.key);
-        self.apply(row, id, &posting)?;
+        self.apply((row.id, &row.key.to_string(), row.partition), id, &posting)?;
         let envelope = Envelope {
             id,
             occurred_at: posting.booked.as_ref().map_or(posting.changed_at, |b| b.converted_at),
@@ -287,8 +287,13 @@ impl<'s> Writing<'s> {
             key: row.key.to_string(),
             body: Body::Posting(Box::new(posting)),
         };
-        let kind = envelope.body.event_type().number();
-        let header = Header { codec: CODEC_JSON, kind, id, key_hash: row.key.key_hash() };
+        self.say(&envelope, row.key.key_hash())
+    }
+
+    /// Puts a posting where it waits to be said.
+    pub(super) fn say(&mut self, envelope: &Envelope, key_hash: KeyHash) -> Result<(), StoreError> {
+        let (id, kind) = (envelope.id, envelope.body.event_type().number());
+        let header = Header { codec: CODEC_JSON, kind, id, key_hash };
         let payload = envelope.to_json();
         self.run(
             "INSERT INTO outbox (id, key_hash, payload) VALUES (?, ?, ?)",
@@ -310,15 +315,21 @@ impl<'s> Writing<'s> {
         id: EventId,
         posting: &Posting,
     ) -> Result<(), StoreError> {
-        self.apply(row, id, posting)
+        self.apply((row.id, &row.key.to_string(), row.partition), id, posting)
     }
 
-    fn apply(&mut self, row: &Row, id: EventId, posting: &Posting) -> Result<(), StoreError> {
+    /// Books the transfers of a change of what has this row, key and partition.
+    pub(super) fn apply(
+        &mut self,
+        (row, key, partition): (Option<i64>, &str, u32),
+        id: EventId,
+        posting: &Posting,
+    ) -> Result<(), StoreError> {
         if self.chain.is_none() {
             self.chain = Some(Chain::end(&self.connection)?);
         }
         let Some(chain) = &mut self.chain else { return Ok(()) };
-        let hash = chain.add(&row.key.to_string(), id, posting);
+        let hash = chain.add(key, id, posting);
         let (state, code) = posting
             .booked
             .as_deref()
@@ -329,7 +340,7 @@ impl<'s> Writing<'s> {
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 hash.n,
-                row.id,
+                row,
                 number,
                 id.as_bytes(),
                 posting.source.as_bytes(),
@@ -341,19 +352,24 @@ impl<'s> Writing<'s> {
             ],
         )?;
         for transfer in &posting.transfers {
-            self.transfer(row, hash.n, transfer)?;
+            self.transfer((row, partition), hash.n, transfer)?;
         }
         Ok(())
     }
 
-    fn transfer(&mut self, row: &Row, n: i64, transfer: &Transfer) -> Result<(), StoreError> {
+    fn transfer(
+        &mut self,
+        (row, partition): (Option<i64>, u32),
+        n: i64,
+        transfer: &Transfer,
+    ) -> Result<(), StoreError> {
         let Transfer { id, purpose, debit, credit, amount, currency } = transfer;
         let (debit, credit) = (debit.to_string(), credit.to_string());
         self.run(
             "INSERT INTO transfers (order_id, id, n, purpose, debit, credit, amount, currency)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             params![
-                row.id,
+                row,
                 id.as_bytes(),
                 n,
                 purpose.as_str(),
@@ -365,7 +381,7 @@ impl<'s> Writing<'s> {
         )?;
         let amount = i128::from(amount.0);
         for (account, amount) in [(debit, amount.saturating_neg()), (credit, amount)] {
-            let sum = self.moved.entry((account, *currency, row.partition)).or_default();
+            let sum = self.moved.entry((account, *currency, partition)).or_default();
             *sum = sum.saturating_add(amount);
         }
         Ok(())

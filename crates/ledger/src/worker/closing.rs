@@ -21,6 +21,7 @@ const LOCKS_MAX: u32 = 1_000;
 pub(super) struct Mark {
     at: Millis,
     ends: Vec<Cursor>,
+    touches: Vec<Cursor>,
 }
 
 impl Session<'_> {
@@ -29,18 +30,27 @@ impl Session<'_> {
         if !self.closes || self.worker.deps.clock.is_astray() {
             return Ok(false);
         }
-        let reached = self.mark.as_ref().is_some_and(|mark| self.has_reached(&mark.ends));
+        let reached = self.mark.as_ref().is_some_and(|mark| {
+            self.has_reached(&mark.ends) && self.days.has_reached(&mark.touches)
+        });
         if let Some(mark) = self.mark.take_if(|_| reached) {
             self.closed_at = Some(Instant::now());
-            let more = self.lock_due(mark.at)?;
+            let locked = self.lock_due(mark.at)?;
+            let posted = self.post_days(mark.at)?;
+            if posted {
+                self.closed_at = None;
+            }
+            let more = locked || posted;
             return Ok(self.pay()? || more);
         }
         let waited = |at: Instant| at.elapsed() >= self.worker.config.lock_wait;
         if self.mark.is_none()
             && (self.closed_at.is_none_or(waited) || self.worker.deps.desk.is_asked())
         {
+            let Some(touches) = self.days.ends()? else { return Ok(false) };
             let at = self.worker.deps.clock.now();
-            self.mark = Some(Mark { at, ends: self.consumer.ends().map_err(Error::Read)? });
+            let ends = self.consumer.ends().map_err(Error::Read)?;
+            self.mark = Some(Mark { at, ends, touches });
         }
         Ok(false)
     }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::error::Error as _;
 
 use event::body::{
-    Closing, Credit, CustomerType, DecisionStatus, DecisionVersion, Item, Posting, Rejected,
-    Subject, Trust,
+    Closing, Credit, CustomerType, DecisionStatus, DecisionVersion, Item, PayDay, Posting,
+    Rejected, Subject, Trust,
 };
 use event::envelope::{CODEC_JSON, VERSION};
 use event::hash::ContentHash;
@@ -24,6 +24,8 @@ pub(super) enum Read {
     Fact(OrderKey, Box<Learned>),
     /// What was booked of an order, by this book or one before it.
     Posting(OrderKey, EventId, Box<Posting>),
+    /// What was booked of a day, likewise.
+    Day(PayDay, EventId, Box<Posting>),
     /// For other stages.
     Skipped,
     /// Not readable by this version, and why.
@@ -86,7 +88,8 @@ fn of_envelope(topic: Topic, envelope: Envelope) -> Read {
         (Topic::Transfers, Body::Posting(posting)) => {
             return match &posting.subject {
                 Subject::Order(order) if !order.test => Read::Posting(order.clone(), id, posting),
-                Subject::Order(_) | Subject::Day(_) => Read::Skipped,
+                Subject::Order(_) => Read::Skipped,
+                Subject::Day(day) => Read::Day(day.clone(), id, posting),
             };
         }
         _ => {

@@ -27,6 +27,8 @@ use crate::payout::{Desk, Payout, Status};
 use crate::store::{ChainFault, FILE, Filter, Reader, Store};
 use crate::{Outcome, books_lines, decide};
 
+mod days;
+
 const DAY: i64 = 86_400_000;
 const T: i64 = 1_793_664_000_000;
 
