@@ -146,6 +146,7 @@ impl Session<'_> {
         Ok(())
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what bears on pay is listed above")]
     fn count(&mut self, batch: &Batch) -> Result<(), Error> {
         let metrics = &self.worker.metrics;
         let writing = self.worker.deps.store.begin()?;
@@ -171,10 +172,6 @@ impl Session<'_> {
                     counting.note(activation.click.id, Note::Activated)?;
                     continue;
                 }
-                #[expect(
-                    clippy::wildcard_enum_match_arm,
-                    reason = "what bears on pay is listed above"
-                )]
                 _ => continue,
             };
             let Some(program) = program.filter(|_| !test) else { continue };
