@@ -28,28 +28,29 @@ fn the_same_change_has_the_same_ids_whatever_caused_it() {
     let (before, after) = (&world.postings[0].1.booked, world.book.as_ref().unwrap());
     let once = posting(&key(), before.as_deref(), after, cause(), 2).unwrap();
     let other = Cause { source: EventId::from_bytes([8; 16]), actor: None, changed_at: Millis(0) };
-    let again = posting(&key(), before.as_deref(), after, other, 9).unwrap();
+    let again = posting(&key(), before.as_deref(), after, other, 2).unwrap();
     assert_eq!(once.0, again.0);
     assert_eq!(once.1.transfers, again.1.transfers);
+    let later = posting(&key(), before.as_deref(), after, cause(), 3).unwrap();
+    assert_ne!(once.0, later.0, "the same way again is another change");
     assert_eq!((once.0, &once.1.transfers), (world.postings[1].0, &world.postings[1].1.transfers));
     assert_eq!(once.1.actor.as_deref(), Some("desk"));
 }
 
 /// Whoever computes the books anew derives the same ids.
 #[test]
-fn ids_are_derived_from_the_order_both_versions_the_accounts_and_the_purpose() {
+fn ids_are_derived_from_the_order_the_number_both_versions_the_accounts_and_the_purpose() {
     let (world, _) = World::run("rule 5%; sale 100.00; approve @1d");
     let (id, posting) = &world.postings[1];
     let hash = world.facts.decided.as_ref().unwrap().inputs_hash;
     let act = world.facts.acts[0].id;
     let (before, after) = (format!("1.1.1 {hash}"), format!("1.1.1 {hash} {act}"));
-    let parts = ["shop/sale/real/o:BX-1", &before, &after];
-    let derived = |domain, parts: &[&str]| {
-        EventId::derived(domain, &parts.iter().map(|part| part.as_bytes()).collect::<Vec<_>>())
-    };
-    assert_eq!(*id, derived("sillage posting v1", &parts));
-    let rest = ["pending:A", "approved:A", "approve"];
-    let transfer = derived("sillage transfer v1", &[&parts[..], &rest].concat());
+    let number = 2_u64.to_be_bytes();
+    let parts: [&[u8]; 4] =
+        [b"shop/sale/real/o:BX-1", &number, before.as_bytes(), after.as_bytes()];
+    assert_eq!(*id, EventId::derived("sillage posting v1", &parts));
+    let rest: [&[u8]; 3] = [b"pending:A", b"approved:A", b"approve"];
+    let transfer = EventId::derived("sillage transfer v1", &[&parts[..], &rest].concat());
     assert_eq!(posting.transfers[0].id, transfer);
 }
 
