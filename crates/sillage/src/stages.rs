@@ -4,12 +4,13 @@
 //! (one that met a full disk takes no more writes for as long as it is open) and catches up from the last committed
 //! batch.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use attribution::{FjallKv, State, View};
 use catalog::Handle;
 use dedup::FjallStore;
@@ -233,7 +234,10 @@ fn keep_running(
             running.set(1.0);
             run(stop)
         };
-        if let Err(error) = open().and_then(run) {
+        // A panic is an assertion of the stage, such as one of the book's: it is told, and tried again as any failure.
+        let worked = catch_unwind(AssertUnwindSafe(|| open().and_then(run)));
+        let worked = worked.unwrap_or_else(|_| bail!("it panicked; the log says where"));
+        if let Err(error) = worked {
             running.set(0.0);
             tracing::error!(
                 stage = name,

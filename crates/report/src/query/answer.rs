@@ -120,10 +120,9 @@ pub fn json(report: &Report) -> Value {
 pub(crate) fn csv_field(text: &str) -> String {
     let harmless = |c: char| if c.is_control() && !"\t\r\n".contains(c) { '\u{fffd}' } else { c };
     let text: String = text.chars().map(harmless).collect();
+    let number = |rest: &str| rest.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let formula = text.starts_with(['=', '+', '@', '\t', '\r'])
-        || text
-            .strip_prefix('-')
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()));
+        || text.strip_prefix('-').is_some_and(|rest| !number(rest));
     let text = if formula { format!("'{text}") } else { text };
     if text.contains(['"', ',', ';', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))

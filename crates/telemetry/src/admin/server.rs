@@ -190,7 +190,8 @@ async fn answer(admin: Arc<Admin>, request: Request<Incoming>) -> Response<Full<
             content_type: "text/plain; version=0.0.4; charset=utf-8",
             body: admin.recorder.render().into(),
         },
-        path => mounted(&admin, path, query).await,
+        path if is_by_address(request.headers()) => mounted(&admin, path, query).await,
+        _ => Reply::text(StatusCode::FORBIDDEN, BY_ADDRESS),
     })
 }
 
@@ -205,21 +206,29 @@ fn refused_as_foreign(headers: &HeaderMap) -> Option<Reply> {
         return Some(Reply::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, told));
     }
     let host = text(header::HOST).unwrap_or_default();
-    let named = host.parse::<Authority>().is_ok_and(|authority| {
-        let name = authority.host().trim_matches(['[', ']']);
-        name == "localhost" || name.parse::<IpAddr>().is_ok()
-    });
     let same_origin = match headers.get(header::ORIGIN) {
         None => true,
         Some(origin) => origin.to_str().is_ok_and(|origin| origin == format!("http://{host}")),
     };
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     let same_site = matches!(site, None | Some(b"same-origin" | b"none"));
-    if named && same_origin && same_site {
+    if is_by_address(headers) && same_origin && same_site {
         return None;
     }
-    let told = "this listener takes questions by its address alone, and none from other sites\n";
-    Some(Reply::text(StatusCode::FORBIDDEN, told))
+    Some(Reply::text(StatusCode::FORBIDDEN, BY_ADDRESS))
+}
+
+const BY_ADDRESS: &str =
+    "this listener is asked by its address alone, and takes nothing from other sites\n";
+
+/// Whether the request names an address or `localhost`: a page cannot have its own name point here and read what all
+/// partners earn. Health and metrics are free of this.
+fn is_by_address(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    host.parse::<Authority>().is_ok_and(|authority| {
+        let name = authority.host().trim_matches(['[', ']']);
+        name == "localhost" || name.parse::<IpAddr>().is_ok()
+    })
 }
 
 /// Answers a question, whose body must be here in time.
