@@ -73,10 +73,10 @@ impl Outcome {
         sums.values().all(|sum| *sum == 0)
     }
 
-    /// What partners have earned, by currency.
+    /// What partners have earned by orders, by currency.
     fn commission_micros(&self) -> BTreeMap<String, i128> {
         let mut sums = BTreeMap::new();
-        for ((account, currency), balance) in &self.found.balances {
+        for ((account, currency), balance) in &self.found.order_balances {
             if compare::partner_of(account).is_some() {
                 *sums.entry(currency.to_string()).or_default() += balance;
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
-use event::body::{Account, Body, BookedOrder, DecisionStatus, OrderState, Posting};
+use event::body::{Account, Body, BookedOrder, DecisionStatus, OrderState, Posting, Subject};
 use event::{Currency, Envelope, EventId, Flag, Topic};
 use eventlog::LogReader;
 
@@ -31,6 +31,8 @@ pub(super) struct Found {
     pub postings: BTreeMap<String, Posting>,
     /// Sum of the transfers by account and currency, each transfer once.
     pub balances: BTreeMap<(Account, Currency), i128>,
+    /// The same of orders alone, without pay for clicks, impressions and periods.
+    pub order_balances: BTreeMap<(Account, Currency), i128>,
     transfers: BTreeSet<EventId>,
 }
 
@@ -44,9 +46,13 @@ impl Found {
         for transfer in &posting.transfers {
             if self.transfers.insert(transfer.id) {
                 let amount = i128::from(transfer.amount.0);
+                let of_order = matches!(posting.subject, Subject::Order(_));
                 let mut book = |account: &Account, amount: i128| {
-                    *self.balances.entry((account.clone(), transfer.currency)).or_default() +=
-                        amount;
+                    let key = (account.clone(), transfer.currency);
+                    if of_order {
+                        *self.order_balances.entry(key.clone()).or_default() += amount;
+                    }
+                    *self.balances.entry(key).or_default() += amount;
                 };
                 book(&transfer.debit, -amount);
                 book(&transfer.credit, amount);
@@ -292,7 +298,7 @@ fn account_differences(journeys: &[Journey], found: &Found, comparison: &mut Com
         *expected.entry(partner.to_owned()).or_default() += i128::from(earned.commission_micros);
     }
     let mut booked: BTreeMap<String, i128> = BTreeMap::new();
-    for ((account, _), balance) in &found.balances {
+    for ((account, _), balance) in &found.order_balances {
         if let Some(partner) = partner_of(account) {
             *booked.entry(partner.to_owned()).or_default() += balance;
         }
