@@ -113,7 +113,7 @@ fn buy(browser: &Browser, demo: &Demo, products: &[&str]) -> String {
 /// What the page says of the calls of its order, after looking again.
 fn heard(browser: &Browser, calls: usize) -> String {
     let text = wait_for("the calls", || {
-        browser.click("#again");
+        browser.open(&browser.address());
         let items = "return Array.from(document.querySelectorAll('.calls li'), e => e.innerText).join('\\n')";
         let text = browser.run(items).as_str().unwrap_or_default().to_owned();
         (text.lines().count() == calls).then_some(text)
@@ -159,7 +159,7 @@ fn an_order_of_the_shop_is_credited_falls_by_what_is_returned_and_ends_declined(
     let returned = demo.waits_for(&order, |row| row["code"] == 703);
     assert_eq!(returned, (703, lea(), 10_320_000), "less 8 % of 89");
 
-    browser.wait("return document.querySelector('#cancel')");
+    browser.wait("return document.querySelector('td .state') && document.querySelector('#cancel')");
     browser.click("#cancel");
     assert_eq!(demo.booked(&order, "declined"), (701, lea(), 0));
     browser.wait("return !document.querySelector('#cancel')");
