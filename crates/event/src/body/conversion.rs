@@ -255,7 +255,7 @@ impl Conversion {
     }
 }
 
-/// Status that a report may carry; anything but pending is split off as a [`Validation`].
+/// Status that a report may carry; anything but pending is split off as a [`super::Validation`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderStatus {
