@@ -190,7 +190,12 @@ async fn answer(admin: Arc<Admin>, request: Request<Incoming>) -> Response<Full<
             content_type: "text/plain; version=0.0.4; charset=utf-8",
             body: admin.recorder.render().into(),
         },
-        path if is_by_address(request.headers()) => mounted(&admin, path, query).await,
+        // Every browser names a host; what names none is none.
+        path if !request.headers().contains_key(header::HOST)
+            || is_by_address(request.headers()) =>
+        {
+            mounted(&admin, path, query).await
+        }
         _ => Reply::text(StatusCode::FORBIDDEN, BY_ADDRESS),
     })
 }

@@ -171,6 +171,27 @@ fn what_a_foreign_page_could_have_sent_is_refused() {
 }
 
 #[test]
+fn a_name_that_was_pointed_here_reads_nothing_but_health() {
+    let admin = Admin::new(shared_recorder(), Draining::default())
+        .route("/books", |_| Reply::text(StatusCode::OK, "what all earn"))
+        .serve(ANY)
+        .unwrap();
+    let ask = |path: &str, host: &str| {
+        let mut stream = TcpStream::connect(admin.address()).unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\n{host}\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    for own in ["Host: 127.0.0.1:1\r\n", "Host: localhost\r\n", "Host: [::1]\r\n", ""] {
+        assert_eq!(ask("/books", own), "200", "{own}");
+    }
+    let foreign = "Host: evil.example:1\r\n";
+    assert_eq!(ask("/books", foreign), "403");
+    assert_eq!(ask("/livez", foreign), "200");
+}
+
+#[test]
 fn a_stopped_listener_answers_nobody() {
     let admin = Admin::new(shared_recorder(), Draining::default()).serve(ANY).unwrap();
     let address = admin.address();
