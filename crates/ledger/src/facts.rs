@@ -9,7 +9,8 @@ use event::hash::ContentHash;
 use event::{Code, Currency, EventId, Micros, Millis};
 use serde::{Deserialize, Serialize};
 
-/// Most acts that are kept of one order. Of more, those that are greatest in [`Act::rank`] stay.
+/// Most acts that are kept of one order. Of more, the ones that hold stay, and of the others those that are greatest in
+/// [`Act::rank`].
 pub const ACTS_MAX: usize = 1_000;
 
 /// One thing learned about an order.
@@ -180,12 +181,19 @@ impl Facts {
             None => self.acts.insert(place, act),
         }
         if self.acts.len() > ACTS_MAX {
-            let least = self.acts.iter().enumerate().min_by_key(|(_, act)| act.rank());
-            if let Some(place) = least.map(|(place, _)| place) {
-                self.acts.remove(place);
-            }
+            self.forget_one();
         }
         true
+    }
+
+    /// Forgets the least act of those that do not hold.
+    fn forget_one(&mut self) {
+        let kinds = [ActionKind::Validation, ActionKind::Return, ActionKind::Amend];
+        let held = kinds.map(|kind| self.holding(kind).map(|act| act.id));
+        let others = self.acts.iter().enumerate().filter(|(_, act)| !held.contains(&Some(act.id)));
+        if let Some((place, _)) = others.min_by_key(|(_, act)| act.rank()) {
+            self.acts.remove(place);
+        }
     }
 
     /// The act of this kind that holds.

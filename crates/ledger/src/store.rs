@@ -9,6 +9,7 @@
 //! keeps what followed from them. The price is one fsync per batch. An older copy of the file is healed all the same: the
 //! worker reads `ledger.transfers` back.
 
+mod accounts;
 mod chain;
 mod days;
 mod pay;

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &BooksArguments) -> anyhow::Result<()> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     if arguments.accounts {
         for (account, currency, amount) in reader.accounts()? {
-            writeln!(out, "{account}\t{currency}\t{}", amount.0)?;
+            writeln!(out, "{account}\t{currency}\t{amount}")?;
         }
     } else {
         reader.books(arguments.program.as_deref(), |line| writeln!(out, "{line}"))?;

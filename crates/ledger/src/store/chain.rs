@@ -7,7 +7,7 @@ use event::body::posting::{Posting, Transfer};
 use event::hash::{ContentHash, ContentHasher};
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{During as _, StoreError};
+use super::{During as _, StoreError, accounts};
 
 /// What is wrong with a book.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -210,15 +210,7 @@ fn balances_are_sums(
     connection: &Connection,
     mut sums: BTreeMap<(String, String), i128>,
 ) -> Result<Option<ChainFault>, StoreError> {
-    const DOING: &str = "compare balances with transfers";
-    let mut statement = connection
-        .prepare("SELECT account, currency, sum(amount) FROM balances GROUP BY account, currency")
-        .during(DOING)?;
-    let mut rows = statement.query([]).during(DOING)?;
-    while let Some(row) = rows.next().during(DOING)? {
-        let (account, currency, found): (String, String, i64) =
-            (row.get(0).during(DOING)?, row.get(1).during(DOING)?, row.get(2).during(DOING)?);
-        let (found, key) = (i128::from(found), (account, currency));
+    for (key, found) in accounts::all(connection)? {
         let summed = sums.remove(&key).unwrap_or(0);
         if found != summed {
             let (account, currency) = key;

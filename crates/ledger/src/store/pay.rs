@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use event::{Currency, Micros, OrderKey, PartnerName};
 use rusqlite::{Connection, params};
 
-use super::{During as _, StoreError};
+use super::{During as _, StoreError, accounts};
 use crate::payout::{Line, Payout, Statement, Status, parts, statement_id};
 
 /// The statements of a payout, by partner and currency. One that was paid before is as it was paid.
@@ -59,7 +59,10 @@ pub(super) fn statements(
         }
         if statement.status == Status::Payable {
             let payable = payable(connection, &statement.partner, statement.currency)?;
-            assert!(sum <= payable, "a statement of {sum} pays more than the {payable} payable");
+            assert!(
+                i128::from(sum) <= payable,
+                "a statement of {sum} pays more than the {payable} payable"
+            );
         }
         all.push(statement);
     }
@@ -154,12 +157,7 @@ fn payable(
     connection: &Connection,
     partner: &PartnerName,
     currency: Currency,
-) -> Result<i64, StoreError> {
+) -> Result<i128, StoreError> {
     let account = event::body::Account::Payable(partner.clone()).to_string();
-    connection
-        .prepare_cached(
-            "SELECT coalesce(sum(amount), 0) FROM balances WHERE account = ? AND currency = ?",
-        )
-        .and_then(|mut sum| sum.query_row(params![account, currency.as_str()], |row| row.get(0)))
-        .map_err(StoreError::of("read what is payable"))
+    accounts::of(connection, &account, currency.as_str())
 }

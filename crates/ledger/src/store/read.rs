@@ -8,7 +8,7 @@ use event::{Code, Currency, Micros, Millis, OrderKey, PartnerName, ProgramName};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 
-use super::{ChainFault, During as _, StoreError, chain, days, open_to_read, pay};
+use super::{ChainFault, During as _, StoreError, accounts, chain, days, open_to_read, pay};
 use crate::books_lines;
 use crate::facts::Facts;
 use crate::payout::{Payout, Statement};
@@ -247,23 +247,13 @@ impl Reader {
         Ok(())
     }
 
-    /// Every account with its currency and balance, over all partitions.
+    /// Every account with its currency and balance in micros, over all partitions; sorted.
     ///
     /// # Errors
     /// The book cannot be read.
-    pub fn accounts(&self) -> Result<Vec<(String, String, Micros)>, StoreError> {
-        const DOING: &str = "read the accounts of the book";
-        let mut found = self
-            .connection
-            .prepare(
-                "SELECT account, currency, sum(amount) FROM balances GROUP BY account, currency
-                 ORDER BY account, currency",
-            )
-            .during(DOING)?;
-        let rows = found
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, Micros(row.get(2)?))))
-            .during(DOING)?;
-        rows.collect::<Result<_, _>>().during(DOING)
+    pub fn accounts(&self) -> Result<Vec<(String, String, i128)>, StoreError> {
+        let all = accounts::all(&self.connection)?.into_iter();
+        Ok(all.map(|((account, currency), micros)| (account, currency, micros)).collect())
     }
 
     /// Findings about orders behind the order number `after`: order number, order, finding as JSON.

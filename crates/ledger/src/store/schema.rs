@@ -6,7 +6,7 @@ use super::days::TABLES as DAYS;
 use super::{During as _, StoreError};
 
 /// Format of the file. A newer one is refused.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// Tests cut the power by copying the file.
 const SYNCHRONOUS: &str = if cfg!(test) { "OFF" } else { "FULL" };
@@ -71,7 +71,7 @@ CREATE TABLE balances (
   account TEXT NOT NULL,
   currency TEXT NOT NULL,
   partition INTEGER NOT NULL,
-  amount INTEGER NOT NULL,
+  amount TEXT NOT NULL,
   PRIMARY KEY (account, currency, partition)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE findings (

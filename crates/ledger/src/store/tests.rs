@@ -10,10 +10,10 @@ fn a_newer_format_is_refused_by_its_number() {
     drop(Store::open(folder.path(), 1 << 20).unwrap());
     drop(Store::open(folder.path(), 1 << 20).unwrap());
     let raw = Connection::open(folder.path().join(FILE)).unwrap();
-    raw.execute_batch("PRAGMA user_version = 3").unwrap();
+    raw.execute_batch("PRAGMA user_version = 4").unwrap();
     let error = Store::open(folder.path(), 1 << 20).unwrap_err();
     let told = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(told, "the book is of format 3; this version reads format 2");
+    assert_eq!(told, "the book is of format 4; this version reads format 3");
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn a_book_whose_accounts_do_not_balance_is_not_opened() {
     let folder = tempfile::tempdir().unwrap();
     drop(Store::open(folder.path(), 1 << 20).unwrap());
     let raw = Connection::open(folder.path().join(FILE)).unwrap();
-    raw.execute("INSERT INTO balances VALUES ('pending:a', 'EUR', 0, 7)", []).unwrap();
+    raw.execute("INSERT INTO balances VALUES ('pending:a', 'EUR', 0, '7')", []).unwrap();
     let opened = std::panic::catch_unwind(|| Store::open(folder.path(), 1 << 20));
     let told = opened.unwrap_err().downcast::<String>().unwrap();
     assert_eq!(*told, "the accounts in EUR do not balance: 7");

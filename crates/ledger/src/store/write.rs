@@ -12,7 +12,7 @@ use eventlog::{Cursor, Header};
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
 use super::chain::Chain;
-use super::{During as _, StoreError, pay, topic_number};
+use super::{During as _, StoreError, accounts, pay, topic_number};
 use crate::balances;
 use crate::facts::Facts;
 use crate::payout::{self, Payout, Statement};
@@ -548,7 +548,6 @@ impl<'s> Writing<'s> {
         Ok(std::mem::take(&mut self.said))
     }
 
-    /// Read, added and written with a check: SQLite's own addition would leave integers at the end of their range.
     fn add(
         &self,
         account: &str,
@@ -556,18 +555,16 @@ impl<'s> Writing<'s> {
         partition: u32,
         amount: i128,
     ) -> Result<(), StoreError> {
-        let known: Option<i64> = self
+        const DOING: &str = "read a balance";
+        let mut found = self
             .connection
             .prepare_cached(
                 "SELECT amount FROM balances WHERE account = ? AND currency = ? AND partition = ?",
             )
-            .and_then(|mut found| {
-                let key = params![account, currency.as_str(), partition];
-                found.query_row(key, |row| row.get(0)).optional()
-            })
-            .map_err(StoreError::of("read a balance"))?;
-        let sum = i128::from(known.unwrap_or(0)).saturating_add(amount);
-        let sum = i64::try_from(sum).map_err(StoreError::of("add to a balance"))?;
+            .during(DOING)?;
+        let mut rows = found.query(params![account, currency.as_str(), partition]).during(DOING)?;
+        let known = rows.next().during(DOING)?.map(accounts::amount).transpose()?;
+        let sum = known.unwrap_or(0).saturating_add(amount).to_string();
         self.run(
             "INSERT OR REPLACE INTO balances (account, currency, partition, amount) VALUES (?, ?, ?, ?)",
             params![account, currency.as_str(), partition, sum],
@@ -578,15 +575,12 @@ impl<'s> Writing<'s> {
     /// # Panics
     /// The balances of a currency do not sum to 0.
     pub(crate) fn assert_balanced(&self) -> Result<(), StoreError> {
-        const DOING: &str = "sum the balances";
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT currency, sum(amount) FROM balances GROUP BY currency")
-            .during(DOING)?;
-        let mut rows = statement.query([]).during(DOING)?;
-        while let Some(row) = rows.next().during(DOING)? {
-            let (currency, sum): (String, i64) =
-                (row.get(0).during(DOING)?, row.get(1).during(DOING)?);
+        let mut sums: BTreeMap<String, i128> = BTreeMap::new();
+        for ((_, currency), amount) in accounts::all(&self.connection)? {
+            let sum = sums.entry(currency).or_default();
+            *sum = sum.saturating_add(amount);
+        }
+        for (currency, sum) in sums {
             assert!(sum == 0, "the accounts in {currency} do not balance: {sum}");
         }
         Ok(())

@@ -2,8 +2,11 @@
 
 use expect_test::expect;
 
+use event::body::OrderState;
+
 use super::check;
 use crate::build::World;
+use crate::facts::ACTS_MAX;
 use crate::{FindingKind, Outcome};
 
 #[test]
@@ -689,4 +692,18 @@ fn findings_have_words_of_their_own() {
     let words: std::collections::BTreeSet<_> =
         FindingKind::ALL.iter().map(|kind| kind.as_str()).collect();
     assert_eq!(words.len(), FindingKind::ALL.len());
+}
+
+#[test]
+fn a_thousand_acts_of_another_kind_leave_the_one_that_holds() {
+    let returns: String = (0..1_100).map(|n| format!("; return 1.00 @2d+{n}ms")).collect();
+    let script = format!("rule 5%; sale 100.00; decline 704 @1d{returns}");
+    let last = |script: &str| {
+        let (world, _) = World::run(script);
+        assert_eq!(world.facts.acts.len(), ACTS_MAX);
+        let Outcome::Booked(booked) = world.outcome() else { panic!("not booked") };
+        (booked.order.state, booked.order.code.number())
+    };
+    assert_eq!(last(&script), (OrderState::Declined, 704));
+    assert_eq!(last(&format!("{script}; approve @3d")), (OrderState::Approved, 703));
 }

@@ -529,13 +529,39 @@ fn a_balance_that_is_not_the_sum_of_its_transfers_is_found() {
     append(&bench.log, &decision(&order("BX-1"), 1, 10_000_000, &[("lea", 1)]));
     bench.drain(folder.path());
     let raw = Connection::open(folder.path().join(FILE)).unwrap();
-    raw.execute("UPDATE balances SET amount = amount + 1 WHERE account = 'pending:lea'", [])
-        .unwrap();
+    raw.execute("UPDATE balances SET amount = '625001' WHERE account = 'pending:lea'", []).unwrap();
     let found = Reader::open(folder.path()).unwrap().verify().unwrap().unwrap_err().to_string();
     assert_eq!(
         found,
         "the balance of pending:lea in EUR is 625001 and not 625000, the sum of its transfers"
     );
+}
+
+#[test]
+fn a_balance_outgrows_64_bits_where_each_of_its_transfers_fits() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = Bench::new(Weather::fair(1));
+    bench.catalog = catalog(
+        &SHOP
+            .replace("7.5", "100")
+            .replace("percent = \"5\"", "percent = \"100\"")
+            .replace(", cap_per_order = \"4.00\"", ""),
+    );
+    const LARGEST: i64 = 100_000_000_000_000_000;
+    const ORDERS: i128 = 200;
+    for n in 0..ORDERS {
+        append(&bench.log, &decision(&order(&format!("BX-{n}")), 1, LARGEST, &[("lea", 1)]));
+    }
+    bench.drain(folder.path());
+    let reader = Reader::open(folder.path()).unwrap();
+    let sum = ORDERS * i128::from(LARGEST);
+    assert!(sum > i128::from(i64::MAX));
+    let account = |name: &str, sum| (name.to_owned(), "EUR".to_owned(), sum);
+    assert_eq!(
+        reader.accounts().unwrap(),
+        [account("expense:shop", -sum), account("pending:lea", sum)]
+    );
+    reader.verify().unwrap().unwrap();
 }
 
 #[test]
@@ -704,7 +730,7 @@ fn a_payout_pays_what_is_locked_once_and_carries_what_was_taken_back() {
     assert_eq!(bench.log.records(Topic::Closed).len(), 6, "nothing is paid");
     let accounts = Reader::open(folder.path()).unwrap().accounts().unwrap();
     let of =
-        |name: &str| accounts.iter().find(|(account, ..)| account == name).map(|(.., sum)| sum.0);
+        |name: &str| accounts.iter().find(|(account, ..)| account == name).map(|(.., sum)| *sum);
     assert_eq!(of("clawback:nina"), Some(-3_000_000));
     assert_eq!((of("paid:nina"), of("paid:lea")), (Some(3_000_000), Some(1_250_000)));
     // A new order makes up for it.
@@ -715,7 +741,7 @@ fn a_payout_pays_what_is_locked_once_and_carries_what_was_taken_back() {
     pay(41);
     let accounts = Reader::open(folder.path()).unwrap().accounts().unwrap();
     let of =
-        |name: &str| accounts.iter().find(|(account, ..)| account == name).map(|(.., sum)| sum.0);
+        |name: &str| accounts.iter().find(|(account, ..)| account == name).map(|(.., sum)| *sum);
     assert_eq!((of("clawback:nina"), of("paid:nina")), (Some(0), Some(6_000_000)));
     books(folder.path());
 }

@@ -183,8 +183,11 @@ impl Desk {
     fn accounts(&self) -> Result<Reply, Refused> {
         let mut body = String::new();
         for (account, currency, amount) in self.view.reader()?.accounts()? {
+            // A number where JSON's readers take it whole, else its digits as text.
+            let micros = i64::try_from(amount)
+                .map_or_else(|_| serde_json::json!(amount.to_string()), |n| serde_json::json!(n));
             let line = serde_json::json!({
-                "account": account, "currency": currency, "balance_micros": amount
+                "account": account, "currency": currency, "balance_micros": micros
             });
             add(&mut body, &line);
         }
