@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """The page and reports over 1,000,000 orders and the rollups of 50,000,000 clicks.
 
-usage: benches/report.py [--orders 1000000] [--clicks 50000000] [--runs 7] [--bin target/release]
+usage: benches/report.py [--orders 1000000] [--clicks 50000000] [--runs 7] [--bin target/release] [--store FILE]
 
 Fills the report's store by its schema, as the stage would have: 200 partners with 10 links each, 90 days. A node is started
 on it and asked over HTTP; each answer is asked for once before it is measured. Prints medians; ends with 1 if a table of
-the page took above 300 ms.
+the page took above 300 ms. `--store` keeps the filled store there, or takes the one that is there.
 """
-import argparse, os, random, sqlite3, statistics, sys, time
+import argparse, os, random, shutil, sqlite3, statistics, sys, time
 
 from node import HERE, RELEASE, Node
 
@@ -35,7 +35,7 @@ def fill(path, orders, clicks, today):
     dice = random.Random(7)
     os.makedirs(os.path.dirname(path))
     db = sqlite3.connect(path)
-    db.executescript("PRAGMA journal_mode = wal; PRAGMA synchronous = off;" + open(SCHEMA).read() + "PRAGMA user_version = 1;")
+    db.executescript("PRAGMA journal_mode = wal; PRAGMA synchronous = off;" + open(SCHEMA).read() + "PRAGMA user_version = 2;")
     names = {}
 
     def name(text):
@@ -74,7 +74,7 @@ def fill(path, orders, clicks, today):
         net = dice.randrange(200_000_000)
         db.execute("INSERT INTO orders VALUES (?,?,?,'sale',1,?,?,'EUR',?,0,?,NULL,?,?,?,?,0)",
                    (n, key, shop, f"BX-{n}", at, net, code, state, customer, at + 30 * DAY, at))
-        db.execute("INSERT INTO share VALUES (?,?,?,?,?,0,?,?,?,1000000,?,0,?,0,?,'EUR',?,'',NULL,?,NULL,0,0,?,?)",
+        db.execute("INSERT INTO share VALUES (?,?,?,?,?,0,?,?,?,1000000,?,0,?,0,?,'EUR',?,'',NULL,?,NULL,0,0,?,?,0)",
                    (n, n, shop, partners[partner], n.to_bytes(16, "big"), at - dice.randrange(3 * DAY), dice.choice(links[partner]),
                     none, net, net // 4, net // 20, state, '{"s1":"post-%d"}' % dice.randrange(50), n, at))
     for basis, at in ((0, "o.converted_at"), (1, "s.touched_at")):
@@ -98,6 +98,7 @@ def main():
     arguments.add_argument("--clicks", type=int, default=50_000_000)
     arguments.add_argument("--runs", type=int, default=7)
     arguments.add_argument("--bin", default=RELEASE)
+    arguments.add_argument("--store")
     options = arguments.parse_args()
     today = int(time.time()) // 86_400
     with Node(options.bin, catalog=CATALOG) as node:
@@ -110,7 +111,13 @@ def main():
         for file in os.listdir(os.path.dirname(path)):
             os.remove(os.path.join(os.path.dirname(path), file))
         os.rmdir(os.path.dirname(path))
-        fill(path, options.orders, options.clicks, today)
+        if options.store and os.path.exists(options.store):
+            os.makedirs(os.path.dirname(path))
+            shutil.copyfile(options.store, path)
+        else:
+            fill(path, options.orders, options.clicks, today)
+            if options.store:
+                shutil.copyfile(path, options.store)
         print(f"filled in {time.monotonic() - began:.0f} s, {os.path.getsize(path) / 1e6:.0f} MB")
         node.start()
         node.ready(60)

@@ -29,8 +29,8 @@ pub struct Said<'a> {
     pub candidate: &'a Candidate,
     /// Its order's decision.
     pub decision: &'a Decision,
-    /// The newest credited touch's time, where there is one.
-    pub winner_at: Option<Millis>,
+    /// The newest credited touch's day, where there is one: a partner may know the day, not the minute.
+    pub winner_day: Option<String>,
 }
 
 /// The words of one language. Sentences of codes are those of the published list; slugs and verdicts are never
@@ -70,25 +70,44 @@ pub trait Phrases {
     fn nothing_of_yours(&self) -> String;
 }
 
+/// The day of an instant as readers of a trace see it.
+pub type DayOf<'a> = &'a dyn Fn(Millis) -> String;
+
+/// The day of an instant in UTC, such as `2026-11-03`.
+#[must_use]
+pub fn utc_day(at: Millis) -> String {
+    at.rfc3339().split('T').next().unwrap_or_default().to_owned()
+}
+
 /// The trace of `decision` in words, one fact a line, with a line end behind each.
 #[must_use]
-pub fn render(decision: &Decision, reader: &Reader, phrases: &dyn Phrases) -> String {
+pub fn render(
+    decision: &Decision,
+    reader: &Reader,
+    phrases: &dyn Phrases,
+    day_of: DayOf<'_>,
+) -> String {
     let mut lines = vec![phrases.order(decision)];
     match reader {
-        Reader::Partner(partner) => for_partner(decision, partner, phrases, &mut lines),
-        Reader::Manager => for_merchant(decision, phrases, false, &mut lines),
-        Reader::Ops => for_merchant(decision, phrases, true, &mut lines),
+        Reader::Partner(partner) => for_partner(decision, partner, (phrases, day_of), &mut lines),
+        Reader::Manager => for_merchant(decision, (phrases, day_of), false, &mut lines),
+        Reader::Ops => for_merchant(decision, (phrases, day_of), true, &mut lines),
     }
     lines.push(String::new());
     lines.join("\n")
 }
 
-fn said<'a>(decision: &'a Decision, candidate: &'a Candidate) -> Said<'a> {
-    let winner_at = decision.credits.first().map(|credit| credit.touched_at);
-    Said { candidate, decision, winner_at }
+fn said<'a>(decision: &'a Decision, candidate: &'a Candidate, day_of: DayOf<'_>) -> Said<'a> {
+    let winner_day = decision.credits.first().map(|credit| day_of(credit.touched_at));
+    Said { candidate, decision, winner_day }
 }
 
-fn for_merchant(decision: &Decision, phrases: &dyn Phrases, ops: bool, lines: &mut Vec<String>) {
+fn for_merchant(
+    decision: &Decision,
+    (phrases, day_of): (&dyn Phrases, DayOf<'_>),
+    ops: bool,
+    lines: &mut Vec<String>,
+) {
     lines.push(phrases.outcome(decision));
     lines.extend(phrases.members(decision));
     lines.extend(phrases.channel(decision));
@@ -96,7 +115,7 @@ fn for_merchant(decision: &Decision, phrases: &dyn Phrases, ops: bool, lines: &m
     lines.push(phrases.candidates(trace.candidates.len()));
     for candidate in &trace.candidates {
         lines.push(format!("  {}", phrases.touch(candidate, true)));
-        let sentence = phrases.sentence(&said(decision, candidate));
+        let sentence = phrases.sentence(&said(decision, candidate, day_of));
         lines.push(format!("    {} {}: {sentence}", candidate.verdict.as_str(), candidate.code));
         lines.push(format!("    {}", phrases.window(decision, candidate)));
         if ops {
@@ -111,11 +130,11 @@ fn for_merchant(decision: &Decision, phrases: &dyn Phrases, ops: bool, lines: &m
     }
 }
 
-/// Nothing here may come from another partner's touch but the time of the credited one.
+/// Nothing here may come from another partner's touch but the day of the credited one.
 fn for_partner(
     decision: &Decision,
     partner: &PartnerName,
-    phrases: &dyn Phrases,
+    (phrases, day_of): (&dyn Phrases, DayOf<'_>),
     lines: &mut Vec<String>,
 ) {
     let own = |of: Option<&PartnerName>| of == Some(partner);
@@ -131,7 +150,7 @@ fn for_partner(
     }
     for candidate in touches {
         lines.push(format!("  {}", phrases.touch(candidate, false)));
-        let sentence = phrases.sentence(&said(decision, candidate));
+        let sentence = phrases.sentence(&said(decision, candidate, day_of));
         lines.push(format!("    {} {}: {sentence}", candidate.verdict.as_str(), candidate.code));
     }
     let shown = [Code::Unconfirmed, Code::Test];

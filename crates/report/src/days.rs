@@ -63,6 +63,12 @@ impl Zone {
         })
     }
 
+    /// The day that `at` lies in, such as `2026-11-03`.
+    #[must_use]
+    pub fn day_text(&self, at: Millis) -> String {
+        Day::of_number(self.day(at)).to_string()
+    }
+
     /// Day, hour and minute of `at`, such as `2026-11-03 14:22`.
     #[must_use]
     pub fn minute(&self, at: Millis) -> String {

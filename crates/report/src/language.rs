@@ -240,8 +240,8 @@ const SENTENCES: &[(Code, [&str; 4])] = &[
     (
         Code::LaterTouchWon,
         [
-            "Your click of {click_time} was valid; a later eligible touch of {winner_time} was credited.",
-            "Votre clic du {click_time} était valable ; un contact éligible plus récent, du {winner_time}, a été retenu.",
+            "Your click of {click_time} was valid; a later eligible touch of {winner_day} was credited.",
+            "Votre clic du {click_time} était valable ; un contact éligible plus récent, du {winner_day}, a été retenu.",
             "Your click was valid; another eligible touch was credited.",
             "Votre clic était valable ; un autre contact éligible a été retenu.",
         ],
@@ -534,10 +534,10 @@ mod tests {
         );
         values.insert("click_time", "2026-10-28 09:12".to_owned());
         assert!(!told(Language::French, &values).contains("2026"));
-        values.insert("winner_time", "2026-11-02 20:14".to_owned());
+        values.insert("winner_day", "2026-11-02".to_owned());
         assert_eq!(
             told(Language::French, &values),
-            "Votre clic du 2026-10-28 09:12 était valable ; un contact éligible plus récent, du 2026-11-02 20:14, a été retenu."
+            "Votre clic du 2026-10-28 09:12 était valable ; un contact éligible plus récent, du 2026-11-02, a été retenu."
         );
     }
 

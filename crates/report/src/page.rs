@@ -80,6 +80,8 @@ pub struct TraceAsked {
     pub partner: Option<PartnerName>,
     /// The language.
     pub language: Language,
+    /// The zone of its days.
+    pub zone: Zone,
 }
 
 /// A trace in words.
@@ -226,6 +228,7 @@ impl Page {
                 view.request(&plain)?
             }
         };
+        let zone = view.zone(&program);
         let order = query.get("order").map(str::trim).filter(|text| !text.is_empty());
         let partner = query.get("partner").and_then(|text| text.parse().ok());
         let trace = order.map(|order| {
@@ -235,6 +238,7 @@ impl Page {
                 goal: query.get("goal").map(str::to_owned),
                 partner,
                 language,
+                zone: zone.clone(),
             })
         });
         let booked = match &trace {
@@ -257,7 +261,6 @@ impl Page {
         let title = catalog.program(program.as_str()).map(|p| p.body().title.to_string());
         let names =
             catalog.partners().map(|p| (p.name().clone(), p.body().title.to_string())).collect();
-        let zone = view.zone(&program);
         let title = title.unwrap_or_default();
         Ok(Shown {
             language,

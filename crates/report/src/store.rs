@@ -29,7 +29,7 @@ use write::Writer;
 pub(crate) use write::whole;
 
 /// Format of the file; another one is deleted and filled anew from the topics.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// Name of the partner under which the merchant's own channels stand. No name of the catalog has brackets.
 pub const OWN: &str = "(own)";

@@ -10,7 +10,7 @@ use event::body::OrderState;
 use event::body::touch::SUB_IDS_MAX;
 use event::{Code, Currency, EventId, Millis, OrderKey, PartnerName, ProgramName};
 use http::StatusCode;
-use rusqlite::{Error, Row, params};
+use rusqlite::{Error, Row};
 use serde_json::{Map, Value, json};
 use telemetry::admin::{Query, Reply};
 
@@ -157,7 +157,20 @@ const SELECT: &str = "SELECT orders.key, orders.goal, orders.converted_at, order
 
 /// Which rows the feed has.
 const FEED: &str = "share.program = (SELECT id FROM name WHERE text = ?1) AND share.partner = (SELECT id FROM name WHERE text = ?2) \
-     AND orders.observed = 0 AND share.changed_at >= ?3 AND (share.changed_at, share.seq) > (?4, ?5) ORDER BY share.seq LIMIT ?6";
+     AND share.observed = 0 AND (share.changed_at, share.seq) > (?3, ?4) ORDER BY share.changed_at, share.seq LIMIT ?5";
+
+fn feed_sql() -> String {
+    format!("{SELECT}{FEED}")
+}
+
+/// Program, partner, the place behind which the page begins, and how many rows it takes to know whether there are more.
+fn feed_values(request: &Request) -> (&str, &str, i64, i64, i64) {
+    // The first change has number 1.
+    let since = Place { changed_at: request.changed_since.0, seq: 0 };
+    let Place { changed_at, seq } = request.after.max(since);
+    let rows = i64::from(request.limit) + 1;
+    (request.program.as_str(), request.partner.as_str(), changed_at, seq, rows)
+}
 
 impl Found {
     fn of(row: &Row<'_>) -> Result<Self, Error> {
@@ -199,7 +212,7 @@ impl Found {
         let mut values = Values::new();
         values.insert("click_time", zone.minute(Millis(touched_at)));
         values.insert("order_time", zone.minute(Millis(self.converted_at)));
-        values.insert("order_day", Day::of_number(zone.day(Millis(self.converted_at))).to_string());
+        values.insert("order_day", zone.day_text(Millis(self.converted_at)));
         values.insert("until", zone.minute(Millis(self.lock_at)));
         values.insert("age", age(self.converted_at.saturating_sub(touched_at)));
         values.insert("currency", self.order_currency.to_string());
@@ -210,7 +223,7 @@ impl Found {
         }
         values.extend(self.note.clone().map(|note| ("note", note)));
         values.extend(self.statement.clone().map(|statement| ("statement", statement)));
-        values.extend(self.winner_at.map(|at| ("winner_time", zone.minute(Millis(at)))));
+        values.extend(self.winner_at.map(|at| ("winner_day", zone.day_text(Millis(at)))));
         values
     }
 
@@ -342,17 +355,8 @@ impl View {
     pub fn transactions(&self, request: &Request) -> Result<Part, Refused> {
         let (db, zone) = (self.db()?, self.zone(&request.program));
         let read = || -> Result<Vec<Found>, Error> {
-            let Place { changed_at, seq } = request.after;
-            let mut select = db.prepare(&format!("{SELECT}{FEED}"))?;
-            let values = params![
-                request.program.as_str(),
-                request.partner.as_str(),
-                request.changed_since.0,
-                changed_at,
-                seq,
-                i64::from(request.limit) + 1,
-            ];
-            select.query_map(values, Found::of)?.collect()
+            let mut select = db.prepare(&feed_sql())?;
+            select.query_map(feed_values(request), Found::of)?.collect()
         };
         let mut found = read().map_err(StoreError::of("read the transactions"))?;
         let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);

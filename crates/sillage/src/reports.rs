@@ -85,7 +85,8 @@ impl Beside for Node {
             Language::English => &attribution::English,
             Language::French => &attribution::French,
         };
-        let text = |reader: &Reader| attribution::render(&decision, reader, phrases);
+        let day_of = |at| asked.zone.day_text(at);
+        let text = |reader: &Reader| attribution::render(&decision, reader, phrases, &day_of);
         let partner = shown.map(|name| {
             let seen = text(&Reader::Partner(name.clone()));
             (name, seen)

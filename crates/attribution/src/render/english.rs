@@ -168,7 +168,7 @@ impl Phrases for English {
     }
 
     fn sentence(&self, said: &Said<'_>) -> String {
-        let Said { candidate, decision, winner_at } = said;
+        let Said { candidate, decision, winner_day } = said;
         let what = kind(candidate);
         let at = candidate.touched_at;
         let age = decision.age_ms(candidate);
@@ -195,9 +195,9 @@ impl Phrases for English {
                 seconds(age),
                 seconds(promised.and_then(|window| window.min_time_ms).unwrap_or(0)),
             ),
-            Verdict::NotSelected => match winner_at {
-                Some(winner_at) => format!(
-                    "Your {what} of {at} was valid; a later eligible touch of {winner_at} was credited."
+            Verdict::NotSelected => match winner_day {
+                Some(winner_day) => format!(
+                    "Your {what} of {at} was valid; a later eligible touch of {winner_day} was credited."
                 ),
                 None => format!("Your {what} of {at} was valid; another one was credited."),
             },

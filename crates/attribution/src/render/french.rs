@@ -148,7 +148,7 @@ impl Phrases for French {
     }
 
     fn sentence(&self, said: &Said<'_>) -> String {
-        let Said { candidate, decision, winner_at } = said;
+        let Said { candidate, decision, winner_day } = said;
         let (what, at) = (kind(candidate), candidate.touched_at);
         let age = decision.age_ms(candidate);
         let promised = decision.window(candidate);
@@ -177,9 +177,9 @@ impl Phrases for French {
                 seconds(age),
                 seconds(promised.and_then(|window| window.min_time_ms).unwrap_or(0)),
             ),
-            Verdict::NotSelected => match winner_at {
-                Some(winner_at) => format!(
-                    "Votre {what} du {at} était valable ; un contact éligible plus récent, du {winner_at}, a été retenu."
+            Verdict::NotSelected => match winner_day {
+                Some(winner_day) => format!(
+                    "Votre {what} du {at} était valable ; un contact éligible plus récent, du {winner_day}, a été retenu."
                 ),
                 None => format!("Votre {what} du {at} était valable ; un autre a été retenu."),
             },

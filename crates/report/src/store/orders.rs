@@ -81,7 +81,7 @@ struct Parts {
 /// What a partner sees of a share: if it changes, the row is told again.
 #[derive(Serialize)]
 struct Shown<'a> {
-    order: (Millis, Option<CustomerType>, Code, Option<&'a str>, Micros, Micros),
+    order: (Millis, Option<CustomerType>, Code, Option<&'a str>, Micros, Micros, bool),
     share: (Micros, Micros, &'a str, OrderState, &'a [Code], Option<&'a str>, Millis),
     what: (&'a str, &'a str, Option<&'a str>),
 }
@@ -181,10 +181,14 @@ impl Writer<'_> {
             select.query_row([of.0], |row| row.get(0))?
         };
         for share in booked.shares.iter().filter(|share| share.partner.is_some()) {
-            let known = "SELECT 1 FROM share WHERE ord = ?1 AND touch = ?2";
-            if !self.db.prepare_cached(known)?.exists(params![of.0, &share.touch.as_bytes()[..]])? {
+            // One that is known stays as it is, unless it is gone and nobody could tell it yet.
+            let known =
+                "SELECT NOT gone OR NOT observed OR ?3 FROM share WHERE ord = ?1 AND touch = ?2";
+            let key = params![of.0, &share.touch.as_bytes()[..], booked.observed];
+            let known = self.db.prepare_cached(known)?.query_row(key, |row| row.get(0));
+            if known.optional()? != Some(true) {
                 let feed = self.next_in_feed(changed_at)?;
-                self.put_share(of, share, None, (0, feed))?;
+                self.put_share(of, (share, booked.observed), None, (0, feed))?;
             }
         }
         Ok(())
@@ -213,7 +217,7 @@ impl Writer<'_> {
                 Some((_, as_before, feed, false)) if *as_before == shown => *feed,
                 _ => self.next_in_feed(posting.changed_at.0)?,
             };
-            self.put_share(of, share, Some(parts), (shown, feed))?;
+            self.put_share(of, (share, booked.observed), Some(parts), (shown, feed))?;
         }
         for (touch, _, _, gone) in &known {
             let stays = booked.shares.iter().any(|share| share.touch.as_bytes()[..] == touch[..]);
@@ -233,7 +237,7 @@ impl Writer<'_> {
     fn put_share(
         &mut self,
         (order, program): (i64, i64),
-        share: &Share,
+        (share, observed): (&Share, bool),
         parts: Option<Parts>,
         (shown, feed): (i64, Feed),
     ) -> Result<(), Error> {
@@ -248,8 +252,8 @@ impl Writer<'_> {
             parts.unwrap_or(Parts { credit: 0, returned: 0, margin: 0, margin_unknown: 0 });
         let sql = "INSERT OR REPLACE INTO share (ord, program, partner, touch, kind, touched_at, link, channel, credit, \
                    net, returned, margin, margin_unknown, commission, currency, state, codes, statement, subs, pcid, \
-                   gone, shown, seq, changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
-                   ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
+                   gone, shown, seq, changed_at, observed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
+                   ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)";
         let row = params![
             order,
             program,
@@ -275,6 +279,7 @@ impl Writer<'_> {
             shown,
             feed.seq,
             feed.changed_at,
+            observed,
         ];
         self.db.prepare_cached(sql)?.execute(row).map(drop)
     }
@@ -482,9 +487,18 @@ fn parts(booked: &BookedOrder) -> Vec<Parts> {
 }
 
 fn shown(booked: &BookedOrder, share: &Share) -> i64 {
-    let BookedOrder { converted_at, customer_type, code, note, amount, returned, .. } = booked;
+    let BookedOrder { converted_at, customer_type, code, note, amount, returned, observed, .. } =
+        booked;
     let shown = Shown {
-        order: (*converted_at, *customer_type, *code, note.as_deref(), *amount, *returned),
+        order: (
+            *converted_at,
+            *customer_type,
+            *code,
+            note.as_deref(),
+            *amount,
+            *returned,
+            *observed,
+        ),
         share: (
             share.net,
             share.commission,

@@ -59,9 +59,10 @@ CREATE TABLE IF NOT EXISTS share (
   margin INTEGER NOT NULL, margin_unknown INTEGER NOT NULL, commission INTEGER NOT NULL, currency TEXT NOT NULL,
   state INTEGER NOT NULL, codes TEXT NOT NULL, statement TEXT, subs TEXT NOT NULL, pcid TEXT,
   gone INTEGER NOT NULL, shown INTEGER NOT NULL, seq INTEGER NOT NULL, changed_at INTEGER NOT NULL,
-  UNIQUE (ord, touch)
+  observed INTEGER NOT NULL, UNIQUE (ord, touch)
 );
-CREATE INDEX IF NOT EXISTS share_by_change ON share (program, partner, seq);
+-- What the feed tells, in its order.
+CREATE INDEX IF NOT EXISTS share_by_change ON share (program, partner, changed_at, seq) WHERE observed = 0;
 CREATE TABLE IF NOT EXISTS feed (one INTEGER PRIMARY KEY, seq INTEGER NOT NULL, changed_at INTEGER NOT NULL);
 INSERT OR IGNORE INTO feed VALUES (1, 0, 0);
 

@@ -7,10 +7,12 @@ use catalog::Handle;
 use event::body::posting::{BookedOrder, Share};
 use event::body::{Decision, OrderState};
 use event::{Code, Micros, Millis};
+use rusqlite::StatementStatus;
 use serde_json::{Value, json};
 use telemetry::admin::Query;
 use testkit::{Dice, SteppedClock};
 
+use super::{feed_sql, feed_values};
 use crate::build::{DAY, HOUR, SHOP, T, booked, catalog, decision, in_state, posting, share};
 use crate::query::View;
 use crate::store::{Fact, Store};
@@ -132,7 +134,7 @@ fn an_order_that_went_to_another_is_told_as_declined_and_names_nobody() {
     );
     assert_eq!(
         row["reason"],
-        "Your click of 2026-11-03 11:00 was valid; a later eligible touch of 2026-11-03 12:00 was credited."
+        "Your click of 2026-11-03 11:00 was valid; a later eligible touch of 2026-11-03 was credited."
     );
     assert!(!answer.to_string().contains("comparo"), "{answer:#}");
     // And back again.
@@ -217,8 +219,93 @@ fn what_a_program_only_observed_is_not_told_to_partners() {
     let bed = Bed::new();
     let mut observed = booked(T, vec![of_lea(50)]);
     observed.observed = true;
-    bed.apply(&[order("BX-1", 1, observed)]);
-    assert_eq!(bed.ask("partner=lea")["transactions"], json!([]));
+    bed.apply(&[order("BX-1", 1, observed.clone())]);
+    let before = bed.ask("partner=lea");
+    assert_eq!(before["transactions"], json!([]));
+    // The same, no longer only observed: told from then on, also to those who have read on.
+    observed.observed = false;
+    bed.apply(&[order("BX-1", 2, observed)]);
+    let after = before["next"].as_str().unwrap();
+    assert_eq!(only(&bed.ask(&format!("partner=lea&after={after}")))["net"], "50.00");
+}
+
+#[test]
+fn a_share_that_is_gone_is_told_if_it_was_not_only_observed_whichever_posting_comes_first() {
+    for (observed, told) in [(true, 0), (false, 1)] {
+        for late in [false, true] {
+            let bed = Bed::new();
+            let with = |observed| {
+                let mut booked = booked(T, vec![of_lea(50)]);
+                booked.observed = observed;
+                booked
+            };
+            let mut postings = [
+                order("BX-1", 1, with(true)),
+                order("BX-1", 2, with(observed)),
+                order("BX-1", 3, booked(T, Vec::new())),
+            ];
+            if late {
+                postings.rotate_right(1);
+            }
+            bed.apply(&postings);
+            let rows = bed.ask("partner=lea")["transactions"].as_array().unwrap().len();
+            assert_eq!(rows, told, "observed {observed}, late {late}");
+        }
+    }
+}
+
+/// Steps that the database takes for a page of ten, and its rows.
+fn steps(bed: &Bed, query: &str) -> (i32, usize) {
+    let query = Query::parse(query);
+    let given = |name: &str| query.get(name).map(str::to_owned);
+    let request = bed.view.transactions_request(&given).unwrap();
+    let db = bed.view.db().unwrap();
+    let mut select = db.prepare(&feed_sql()).unwrap();
+    let rows = select.query_map(feed_values(&request), |_| Ok(())).unwrap().count();
+    (select.get_status(StatementStatus::VmStep), rows)
+}
+
+#[test]
+fn a_page_costs_its_size_wherever_it_stands() {
+    let bed = Bed::new();
+    let minute = |n: i64| T + n * 60_000;
+    let orders = (0..4_000).map(|n| {
+        let mut booked = booked(T, vec![of_lea(50)]);
+        booked.observed = n % 1_000 < 900;
+        Fact::Posting(Box::new(posting(&format!("BX-{n}"), 1, minute(n), booked)))
+    });
+    bed.apply(&orders.collect::<Vec<_>>());
+    let (alone, _) = {
+        let small = Bed::new();
+        let orders = (0..11).map(|n| {
+            let booked = booked(T, vec![of_lea(50)]);
+            Fact::Posting(Box::new(posting(&format!("BX-{n}"), 1, minute(n), booked)))
+        });
+        small.apply(&orders.collect::<Vec<_>>());
+        steps(&small, "partner=lea&limit=10")
+    };
+    for (place, rows) in [
+        (String::new(), 11),
+        (format!("&after={}-2950", minute(2_949)), 11),
+        (format!("&changed_since={}", Millis(minute(2_500)).rfc3339()), 11),
+        (format!("&changed_since={}&after=1-1", Millis(minute(3_995)).rfc3339()), 5),
+        (format!("&after={}-4000", minute(3_999)), 0),
+    ] {
+        let (taken, found) = steps(&bed, &format!("partner=lea&limit=10{place}"));
+        assert_eq!(found, rows, "{place}");
+        assert!(taken <= alone + 20, "{place}: {taken} steps, where {alone} are needed");
+    }
+    let db = bed.view.db().unwrap();
+    let mut explained = db.prepare(&format!("EXPLAIN QUERY PLAN {}", feed_sql())).unwrap();
+    let values = rusqlite::params!["shop", "lea", 0, 0, 10];
+    let plan: Vec<String> =
+        explained.query_map(values, |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+    let plan = plan.join("; ");
+    assert!(
+        plan.contains("INDEX share_by_change (program=? AND partner=? AND (changed_at"),
+        "{plan}"
+    );
+    assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{plan}");
 }
 
 #[test]
