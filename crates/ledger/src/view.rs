@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use catalog::{Handle, Snapshot};
@@ -11,7 +12,7 @@ use event::body::{OrderState, Validation};
 use event::{Currency, EventId, Micros, Millis, OrderKey};
 use serde::Serialize;
 
-use crate::decide::{FindingKind, Outcome, decide};
+use crate::decide::{Finding, FindingKind, Outcome, decide};
 use crate::facts::{Act, Fact, Facts};
 use crate::payout::{Desk, Payout, Statement};
 use crate::store::{Reader, StoreError};
@@ -70,6 +71,11 @@ pub enum NotPaid {
     /// The worker does not answer.
     #[error("the ledger has not taken the payout up in {} s; it may still do so: ask again, nothing is paid twice", PAYOUT_WAIT.as_secs())]
     Silent,
+    /// The worker took it up and failed before all of it was known to be durable.
+    #[error(
+        "the ledger failed while it paid, and some of it may be paid; ask again once it runs: nothing is paid twice"
+    )]
+    Interrupted,
 }
 
 impl View {
@@ -102,7 +108,10 @@ impl View {
     /// The worker does not take it up.
     pub fn pay(&self, payout: Payout) -> Result<Vec<Statement>, NotPaid> {
         let answer = self.desk.ask(payout).ok_or(NotPaid::Busy)?;
-        answer.recv_timeout(PAYOUT_WAIT).map_err(|_| NotPaid::Silent)
+        answer.recv_timeout(PAYOUT_WAIT).map_err(|error| match error {
+            RecvTimeoutError::Timeout => NotPaid::Silent,
+            RecvTimeoutError::Disconnected => NotPaid::Interrupted,
+        })
     }
 }
 
@@ -141,7 +150,8 @@ impl Previewer {
         let (before, found_before) = outcome(&order, facts, &self.catalog);
         facts.join(Fact::Act(Box::new(act)));
         let (after, found) = outcome(&order, facts, &self.catalog);
-        let new = found.into_iter().find(|kind| !found_before.contains(kind));
+        let worse = |finding: &Finding| !found_before.iter().any(|known| covers(known, finding));
+        let new = found.iter().find(|finding| worse(finding)).map(|finding| finding.kind);
         let fault = match (before, new) {
             (None, _) => Some(Fault {
                 code: "unknown_order",
@@ -157,16 +167,19 @@ impl Previewer {
     }
 }
 
+/// Whether a finding was there before an act, and not about less.
+fn covers(known: &Finding, finding: &Finding) -> bool {
+    (known.kind, known.source, known.currency) == (finding.kind, finding.source, finding.currency)
+        && known.amount >= finding.amount
+}
+
 fn outcome(
     order: &OrderKey,
     facts: &Facts,
     catalog: &Snapshot,
-) -> (Option<Standing>, Vec<FindingKind>) {
+) -> (Option<Standing>, Vec<Finding>) {
     match decide(order, facts, catalog) {
-        Outcome::Booked(booked) => {
-            let findings = booked.findings.iter().map(|finding| finding.kind).collect();
-            (Some(Standing::of(&booked.order)), findings)
-        }
+        Outcome::Booked(booked) => (Some(Standing::of(&booked.order)), booked.findings),
         Outcome::Unknown | Outcome::Waiting(_) => (None, Vec::new()),
     }
 }

@@ -1,8 +1,9 @@
 //! The loop: join facts, decide, book, say what was booked, move the cursor.
 //!
-//! Per batch: (1) one transaction of the book takes facts, booked orders, transfers, the outbox and the cursor; (2) the
-//! outbox is appended to `ledger.transfers` and durable; (3) the group's cursor moves; (4) the next transaction clears the
-//! outbox. A crash between any two of them repeats postings under the same ids, and nothing else.
+//! Per batch: (1) what cannot be read is durable on `events.rejected`; (2) one transaction of the book takes facts, booked
+//! orders, transfers, the outbox and the cursor; (3) the outbox is appended to `ledger.transfers` and durable; (4) the
+//! group's cursor moves; (5) the next transaction clears the outbox. A crash between any two of them repeats postings and
+//! parked records under the same ids, and nothing else.
 //!
 //! After a start, facts are joined up to the ends that the topics had then, and only then decided: a book that is new, or
 //! an older copy, takes back from `ledger.transfers` what was booked before, and says nothing twice.
@@ -248,7 +249,7 @@ impl Session<'_> {
     /// What is to be done besides reading; whether there was something.
     fn step(&mut self) -> Result<bool, Error> {
         if !self.outbox.is_empty() {
-            self.say(&[], &[])?;
+            self.say(&[])?;
         }
         self.check()?;
         if self.look_at_catalog()? || self.decide_undecided()? || self.go_through_open()? {
@@ -323,7 +324,7 @@ impl Session<'_> {
         let behind: Vec<_> =
             behind.map(|(partition, next)| Cursor { partition: *partition, next: *next }).collect();
         if !behind.is_empty() {
-            self.say(&[], &behind)?;
+            self.say(&behind)?;
         }
         if self.unwritten.is_empty() && self.durable.is_none() {
             return Ok(());
@@ -346,13 +347,19 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Makes postings and parked records durable, then the cursors.
-    fn say(&mut self, parked: &[event::Envelope], cursors: &[Cursor]) -> Result<(), Error> {
-        self.own.extend(self.outbox.iter().map(|said| said.header.id));
+    /// Makes unreadable records durable on `events.rejected`.
+    fn park(&mut self, parked: &[event::Envelope]) -> Result<(), Error> {
         let mut outputs = Outputs::begin(&mut *self.consumer).map_err(Error::Write)?;
         for rejected in parked {
             outputs.reject(rejected).map_err(Error::Write)?;
         }
+        outputs.commit(&[]).map_err(Error::Write)
+    }
+
+    /// Makes postings durable, then the cursors.
+    fn say(&mut self, cursors: &[Cursor]) -> Result<(), Error> {
+        self.own.extend(self.outbox.iter().map(|said| said.header.id));
+        let mut outputs = Outputs::begin(&mut *self.consumer).map_err(Error::Write)?;
         outputs.postings(&self.outbox).map_err(Error::Write)?;
         outputs.commit(cursors).map_err(Error::Write)?;
         self.followed.extend(cursors.iter().map(|cursor| (cursor.partition, cursor.next)));
@@ -365,6 +372,10 @@ impl Session<'_> {
         let started = Instant::now();
         let worker = self.worker;
         let taken = self.take(batch);
+        if !taken.parked.is_empty() {
+            // Before the book knows that the batch is read: whatever happens in between, they are parked again.
+            self.park(&taken.parked)?;
+        }
         if taken.orders.is_empty() && taken.days.is_empty() {
             self.unwritten.insert(batch.partition, batch.next_offset);
             if taken.parked.is_empty() && self.unfollowed < UNFOLLOWED_MAX {
@@ -393,7 +404,7 @@ impl Session<'_> {
             self.commit(writing)?;
         }
         self.unfollowed = 0;
-        self.say(&taken.parked, &[batch.cursor()])?;
+        self.say(&[batch.cursor()])?;
         worker.metrics.batch_seconds.record(started.elapsed());
         Ok(Turn::Worked)
     }

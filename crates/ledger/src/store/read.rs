@@ -110,6 +110,15 @@ impl Reader {
         Ok(Self { connection: open_to_read(folder)? })
     }
 
+    /// Reads with several statements from the book of one moment, whatever is written in between.
+    pub(crate) fn at_once<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let reading = self.connection.unchecked_transaction().during("begin to read the book")?;
+        read(&reading) // nothing was written: it ends by being dropped
+    }
+
     /// Orders, the newest in the book first, and where the list goes on.
     ///
     /// # Errors
@@ -186,65 +195,9 @@ impl Reader {
     pub fn books(
         &self,
         program: Option<&str>,
-        mut each: impl FnMut(&str) -> std::io::Result<()>,
+        each: impl FnMut(&str) -> std::io::Result<()>,
     ) -> Result<(), StoreError> {
-        const DOING: &str = "read the lines of the book";
-        let mut next = self
-            .connection
-            .prepare("SELECT program FROM orders WHERE key >= ? ORDER BY key LIMIT 1")
-            .during(DOING)?;
-        let mut found = self
-            .connection
-            .prepare(
-                "SELECT o.key, c.booked FROM orders o JOIN contents c ON c.id = o.id
-                 WHERE o.key >= ? AND o.key < ? ORDER BY o.key",
-            )
-            .during(DOING)?;
-        let mut programs: Vec<String> = Vec::new();
-        match program {
-            Some(name) => programs.push(name.to_owned()),
-            None => {
-                // `/` follows the name in each key, and `0` follows `/`.
-                let mut from = String::new();
-                while let Some(name) = next
-                    .query_row(params![from], |row| row.get::<_, String>(0))
-                    .optional()
-                    .during(DOING)?
-                {
-                    from = format!("{name}0");
-                    programs.push(name);
-                }
-                programs.extend(days::programs(&self.connection)?);
-                programs.sort_unstable(); // `a-b/` stands before `a/`
-                programs.dedup();
-            }
-        }
-        for program in programs {
-            let (mut days, orders) =
-                (days::lines(&self.connection, &program)?, format!("{program}/"));
-            // All of them stand on one side of the orders: these begin with the program's name.
-            if *"day:" < *orders {
-                for line in days.drain(..) {
-                    each(&line).during(DOING)?;
-                }
-            }
-            let range = params![format!("{program}/"), format!("{program}0")];
-            let mut rows = found.query(range).during(DOING)?;
-            while let Some(row) = rows.next().during(DOING)? {
-                let text = row.get_ref(0).during(DOING)?.as_str().during(DOING)?;
-                let order: OrderKey = text.parse().during(DOING)?;
-                let booked = row.get_ref(1).during(DOING)?.as_str_or_null().during(DOING)?;
-                let Some(booked) = booked else { continue };
-                let booked: BookedOrder = serde_json::from_str(booked).during(DOING)?;
-                for line in books_lines(&order, &booked) {
-                    each(&line).during(DOING)?;
-                }
-            }
-            for line in days {
-                each(&line).during(DOING)?;
-            }
-        }
-        Ok(())
+        self.at_once(|connection| lines(connection, program, each))
     }
 
     /// Every account with its currency and balance in micros, over all partitions; sorted.
@@ -285,7 +238,7 @@ impl Reader {
     /// # Errors
     /// The book cannot be read.
     pub fn statements(&self, payout: &Payout) -> Result<Vec<Statement>, StoreError> {
-        pay::statements(&self.connection, payout)
+        self.at_once(|connection| pay::statements(connection, payout))
     }
 
     /// As [`Store::verify`](super::Store::verify).
@@ -293,6 +246,68 @@ impl Reader {
     /// # Errors
     /// The book cannot be read.
     pub fn verify(&self) -> Result<Result<u64, ChainFault>, StoreError> {
-        chain::verify(&self.connection)
+        self.at_once(chain::verify)
     }
+}
+
+/// The lines of the book, to the end.
+fn lines(
+    connection: &Connection,
+    program: Option<&str>,
+    mut each: impl FnMut(&str) -> std::io::Result<()>,
+) -> Result<(), StoreError> {
+    const DOING: &str = "read the lines of the book";
+    let mut next = connection
+        .prepare("SELECT program FROM orders WHERE key >= ? ORDER BY key LIMIT 1")
+        .during(DOING)?;
+    let mut found = connection
+        .prepare(
+            "SELECT o.key, c.booked FROM orders o JOIN contents c ON c.id = o.id
+                 WHERE o.key >= ? AND o.key < ? ORDER BY o.key",
+        )
+        .during(DOING)?;
+    let mut programs: Vec<String> = Vec::new();
+    match program {
+        Some(name) => programs.push(name.to_owned()),
+        None => {
+            // `/` follows the name in each key, and `0` follows `/`.
+            let mut from = String::new();
+            while let Some(name) = next
+                .query_row(params![from], |row| row.get::<_, String>(0))
+                .optional()
+                .during(DOING)?
+            {
+                from = format!("{name}0");
+                programs.push(name);
+            }
+            programs.extend(days::programs(connection)?);
+            programs.sort_unstable(); // `a-b/` stands before `a/`
+            programs.dedup();
+        }
+    }
+    for program in programs {
+        let (mut days, orders) = (days::lines(connection, &program)?, format!("{program}/"));
+        // All of them stand on one side of the orders: these begin with the program's name.
+        if *"day:" < *orders {
+            for line in days.drain(..) {
+                each(&line).during(DOING)?;
+            }
+        }
+        let range = params![format!("{program}/"), format!("{program}0")];
+        let mut rows = found.query(range).during(DOING)?;
+        while let Some(row) = rows.next().during(DOING)? {
+            let text = row.get_ref(0).during(DOING)?.as_str().during(DOING)?;
+            let order: OrderKey = text.parse().during(DOING)?;
+            let booked = row.get_ref(1).during(DOING)?.as_str_or_null().during(DOING)?;
+            let Some(booked) = booked else { continue };
+            let booked: BookedOrder = serde_json::from_str(booked).during(DOING)?;
+            for line in books_lines(&order, &booked) {
+                each(&line).during(DOING)?;
+            }
+        }
+        for line in days {
+            each(&line).during(DOING)?;
+        }
+    }
+    Ok(())
 }

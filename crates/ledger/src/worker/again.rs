@@ -44,7 +44,7 @@ impl Session<'_> {
         let writing = desk.writing;
         self.commit(writing)?;
         worker.metrics.waiting.set(f64::from(waiting));
-        self.say(&[], &[])?;
+        self.say(&[])?;
         Ok(true)
     }
 

@@ -213,7 +213,7 @@ impl Session<'_> {
         }
         self.commit(writing)?;
         worker.metrics.days.increment(posted);
-        self.say(&[], &[])?;
+        self.say(&[])?;
         Ok(more)
     }
 }

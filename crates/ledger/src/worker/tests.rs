@@ -28,6 +28,7 @@ use crate::store::{ChainFault, FILE, Filter, Reader, Store};
 use crate::{Outcome, books_lines, decide};
 
 mod days;
+mod view;
 
 const DAY: i64 = 86_400_000;
 const T: i64 = 1_793_664_000_000;
@@ -584,6 +585,32 @@ fn what_cannot_be_read_is_parked_and_the_line_moves_on() {
     assert_eq!(parked.len(), 1);
     let text = String::from_utf8_lossy(&parked[0].payload).into_owned();
     assert!(text.contains("envelope version 9 is not known to this version"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_read_is_parked_whatever_crashes() {
+    let key = order("BX-1");
+    for (point, with_good) in CrashPoint::ALL.into_iter().flat_map(|p| [(p, false), (p, true)]) {
+        for (nth, seed) in (0..4).flat_map(|nth| [(nth, 1), (nth, 2)]) {
+            let folder = tempfile::tempdir().unwrap();
+            let bench = Bench::new(Weather::fair(seed));
+            let good = decision(&key, 1, 10_000_000, &[("lea", 1)]);
+            let mut bad = record(&good);
+            bad.payload = "{\"v\":9}".into();
+            bench.drain(folder.path());
+            if with_good {
+                append(&bench.log, &good);
+            }
+            bench.log.append(Topic::Attributed, &bad);
+            bench.log.append(Topic::Attributed, &record(&decision(&order("BX-2"), 1, 1, &[])));
+            bench.log.crash_at(point, nth);
+            bench.drain(folder.path());
+            let parked = bench.log.records(Topic::Rejected);
+            let ids: BTreeSet<_> = parked.iter().map(|record| record.id).collect();
+            assert_eq!(ids.len(), 1, "{point:?} {nth} {seed} {with_good}");
+            assert_eq!(books(folder.path()).len(), 1 + usize::from(with_good));
+        }
+    }
 }
 
 #[test]
