@@ -97,10 +97,30 @@ pub(crate) struct Caller<'a> {
     pub(crate) trust: Trust,
     /// When it was signed, if it was.
     pub(crate) signed_at: Option<Millis>,
+    /// Names the signature, if it was signed.
+    pub(crate) signature: Option<SignatureId>,
     /// The id of the key that signed, if it was signed.
     pub(crate) key: Option<&'a str>,
     /// What its rate is counted by; a page's is counted by its client's address.
     pub(crate) rate_key: RateKey,
+}
+
+/// Names one signature. The same call sent again has the same; whoever signs anew makes another by its nonce. Half of
+/// the signature's bytes, so that nobody who reads the name can call with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SignatureId([u8; 16]);
+
+impl SignatureId {
+    fn of(signature: &str) -> Option<Self> {
+        let bytes = HEXLOWER.decode(signature.as_bytes()).ok()?;
+        bytes.first_chunk().copied().map(Self)
+    }
+}
+
+impl std::fmt::Display for SignatureId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "sig:{}", HEXLOWER.encode(&self.0))
+    }
 }
 
 /// What the rate of a caller is counted by.
@@ -246,7 +266,14 @@ pub(crate) fn admit<'s>(
                     return Err(NotAdmitted::OtherOrigin);
                 }
                 let rate_key = RateKey::Address;
-                Ok(Caller { program, trust: Trust::Page, signed_at: None, key: None, rate_key })
+                Ok(Caller {
+                    program,
+                    trust: Trust::Page,
+                    signed_at: None,
+                    signature: None,
+                    key: None,
+                    rate_key,
+                })
             }
             (Pages::Admitted | Pages::Refused, _) => Err(NotAdmitted::NoCredentials),
         };
@@ -337,6 +364,7 @@ fn signed<'s>(
         program: owner,
         trust: Trust::Signed,
         signed_at: Some(signed_at),
+        signature: SignatureId::of(signature),
         key: ids.iter().map(AsRef::as_ref).find(|id| *id == key),
         rate_key,
     })
@@ -373,7 +401,14 @@ fn by_token<'s>(
         None => owner().filter(|owner| is_of(*owner)).ok_or(NotAdmitted::BadToken)?,
     };
     let rate_key = RateKey::Key(hash);
-    Ok(Caller { program, trust: Trust::Token, signed_at: None, key: None, rate_key })
+    Ok(Caller {
+        program,
+        trust: Trust::Token,
+        signed_at: None,
+        signature: None,
+        key: None,
+        rate_key,
+    })
 }
 
 /// The name of the program that a call may be shown beside, even if it is refused.

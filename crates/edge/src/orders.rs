@@ -69,7 +69,7 @@ async fn answer(core: &Core, head: &Head, body: &Bytes, form: Form) -> Reply {
 /// An act as [`read_act`] reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
-    /// What would be stored, but for who acted.
+    /// What would be stored, but for who acted and, without one of its own, the id of the act.
     pub validation: Validation,
     /// When it happened, if it says so; never later than its receipt.
     pub at: Option<Millis>,

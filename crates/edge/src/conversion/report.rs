@@ -162,7 +162,14 @@ impl<'a> Report<'a, '_> {
             let program = program.ok_or(NotAdmitted::UnknownProgram)?;
             let rate_key = RateKey::Address;
             let trust = Trust::Page;
-            return Ok(Caller { program, trust, signed_at: None, key: None, rate_key });
+            return Ok(Caller {
+                program,
+                trust,
+                signed_at: None,
+                signature: None,
+                key: None,
+                rate_key,
+            });
         }
         let call = Call {
             head: self.head,
@@ -339,8 +346,12 @@ impl<'a> Report<'a, '_> {
             let id = self.core.mint(self.head.received_at);
             // By the time of the signature, not of arrival: an old call that is replayed cannot undo a newer one.
             let at = caller.signed_at.map_or(id.time(), |at| Millis(at.0.min(id.time().0)));
-            let actor = caller.key.map(crate::orders::actor_of);
-            let validation = Validation { revision, actor, ..Validation::plain(key, action) };
+            let validation = Validation {
+                revision,
+                actor: caller.key.map(crate::orders::actor_of),
+                client_event_id: caller.signature.map(|signature| signature.to_string()),
+                ..Validation::plain(key, action)
+            };
             envelopes.push(envelope(id, at, Body::Validation(Box::new(validation))));
         }
         Accepted {

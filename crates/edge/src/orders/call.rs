@@ -264,13 +264,13 @@ impl<'a> Reader<'a> {
             return Line { number, sent: Box::default(), outcome: Err(refused) };
         }
         let (sent, outcome) = match Given::read(json) {
-            Ok(given) => (given.sent(), self.act(&given)),
+            Ok(given) => (given.sent(), self.act(&given, number)),
             Err(why) => (String::new(), Err(Refused::from(why))),
         };
         Line { number, sent: sent.into(), outcome }
     }
 
-    fn act(&mut self, given: &Given<'_>) -> Result<Accepted, Refused> {
+    fn act(&mut self, given: &Given<'_>, number: usize) -> Result<Accepted, Refused> {
         let program = self.caller.program;
         if !given.is_of(program.name()) {
             let message = format!(
@@ -289,6 +289,11 @@ impl<'a> Reader<'a> {
         let key = act.key(program.name());
         let validation = Validation {
             actor: act.actor.clone().or_else(|| self.caller.key.map(super::actor_of)),
+            // A call that arrives twice by one signature says nothing twice.
+            client_event_id: act
+                .client_event_id
+                .clone()
+                .or_else(|| self.caller.signature.map(|signature| format!("{signature}:{number}"))),
             ..act.validation(key.clone())
         };
         let envelope = Envelope {

@@ -133,12 +133,13 @@ fn signed(bed: &Testbed, query: &str) -> Told {
 #[test]
 fn a_status_of_a_signed_call_becomes_a_validation_beside_the_conversion() {
     let bed = Testbed::new();
+    let mut twins = Vec::new();
     for (status, action) in
         [(OrderStatus::Approved, Action::Approve), (OrderStatus::Declined, Action::Decline)]
     {
         let word = serde_json::to_value(status).unwrap();
-        let told =
-            signed(&bed, &format!("order_id=a&status={}&revision=7", word.as_str().unwrap()));
+        let query = format!("order_id=a&status={}&revision=7", word.as_str().unwrap());
+        let told = signed(&bed, &query);
         assert_eq!(told.status, StatusCode::OK, "{}", told.json);
         let events = bed.take(Topic::Conversions);
         let [first, second] = events.as_slice() else { panic!("{events:?}") };
@@ -147,12 +148,25 @@ fn a_status_of_a_signed_call_becomes_a_validation_beside_the_conversion() {
         let Body::Validation(validation) = &second.body else { panic!() };
         let order = first.key.parse().unwrap();
         let actor = Some("key:shop-1".to_owned());
-        let expected = Validation { revision: Some(7), actor, ..Validation::plain(order, action) };
+        let client_event_id = validation.client_event_id.clone();
+        assert!(client_event_id.as_deref().is_some_and(|id| id.starts_with("sig:")));
+        let expected = Validation {
+            revision: Some(7),
+            actor,
+            client_event_id: client_event_id.clone(),
+            ..Validation::plain(order, action)
+        };
         assert_eq!(**validation, expected);
         assert_eq!(second.key, first.key);
         assert_ne!(first.id, second.id);
         assert_eq!(told.text("validation_id"), second.id.to_string());
+        signed(&bed, &query);
+        let again = bed.take(Topic::Conversions).remove(1);
+        let Body::Validation(again) = again.body else { panic!() };
+        assert_eq!(again.client_event_id, client_event_id, "the signature names the act");
+        twins.push(client_event_id);
     }
+    assert_ne!(twins[0], twins[1]);
     signed(&bed, "order_id=a&status=pending");
     assert_eq!(bed.take(Topic::Conversions).len(), 1);
 }

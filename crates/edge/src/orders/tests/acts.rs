@@ -14,7 +14,8 @@ fn stored(body: &str) -> (Millis, Validation) {
     assert_eq!(told.status, StatusCode::OK, "{}", told.body);
     let mut acts = acts(&bed);
     assert_eq!(acts.len(), 1, "one event and no conversion");
-    let (envelope, act) = acts.remove(0);
+    let (envelope, mut act) = acts.remove(0);
+    act.client_event_id = act.client_event_id.filter(|id| !id.starts_with("sig:"));
     assert_eq!(envelope.key, act.order.to_string());
     assert_eq!(told.headers["sillage-recorded"], "durable");
     (envelope.occurred_at, act)
@@ -177,6 +178,37 @@ fn an_act_happened_when_it_says_else_when_it_was_signed_and_never_after_its_rece
 }
 
 #[test]
+fn an_act_without_an_id_of_its_own_is_named_by_its_signature_so_that_a_replay_is_its_twin() {
+    let bed = Testbed::new();
+    let body = r#"{"order_id":"A","action":"decline","code":701}"#;
+    let id = |body: &str, ago: i64| {
+        let head = signed_head(&bed, super::ONE, body.as_bytes(), "shop-1", ago);
+        assert_eq!(super::answer(&bed, &head, body.to_owned()).status, StatusCode::OK);
+        acts(&bed).remove(0).1.client_event_id.unwrap()
+    };
+    let first = id(body, 0);
+    assert!(first.starts_with("sig:") && first.ends_with(":1") && first.len() == 38, "{first}");
+    assert_eq!(id(body, 0), first, "the same signature once more: a replay");
+    assert_ne!(id(body, 1), first, "signed in another second");
+    assert_ne!(id(&body.replace("701", "702"), 0), first, "another act");
+    let own = body.replace('}', r#","client_event_id":"x"}"#);
+    assert_eq!(id(&own, 0), "x", "what the caller calls it stands");
+}
+
+#[test]
+fn equal_lines_of_one_batch_are_two_acts_and_the_batch_again_is_their_twins() {
+    let bed = Testbed::new();
+    let body = [r#"{"order_id":"A","action":"approve"}"#; 2].join("\n");
+    let ids = || -> Vec<_> {
+        assert_eq!(super::batch(&bed, &body).status, StatusCode::OK);
+        acts(&bed).into_iter().map(|(_, act)| act.client_event_id.unwrap()).collect()
+    };
+    let first = ids();
+    assert_ne!(first[0], first[1]);
+    assert_eq!(ids(), first);
+}
+
+#[test]
 fn the_same_act_sent_again_is_another_event_with_the_same_id_of_the_caller() {
     let bed = Testbed::new();
     let body = r#"{"order_id":"A","action":"decline","code":704,"client_event_id":"run-1:2"}"#;
@@ -204,7 +236,8 @@ fn whoever_reads_an_act_without_sending_it_reads_what_would_be_stored() {
     one(&bed, body);
     let (_, stored) = acts(&bed).remove(0);
     let act = read(body).unwrap();
-    assert_eq!(Validation { actor: stored.actor.clone(), ..act.validation }, stored);
+    let (actor, client_event_id) = (stored.actor.clone(), stored.client_event_id.clone());
+    assert_eq!(Validation { actor, client_event_id, ..act.validation }, stored, "but for the call");
     assert_eq!(act.at, Some(Millis(5_000)));
     let faults = read(r#"{"order_id":"A","action":"return","items":[{"line":1,"qty":0}]}"#);
     assert_eq!(faults.unwrap_err()[0].field.as_deref(), Some("items[0].qty"));
