@@ -48,8 +48,21 @@ pub struct Preview {
     pub before: Option<Standing>,
     /// What it would be.
     pub after: Option<Standing>,
+    /// It was done before: an act with its `client_event_id` is known, so it changes nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub done: Option<Done>,
     /// Why somebody should not do it.
     pub fault: Option<Fault>,
+}
+
+/// What became of an act that was done before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Done {
+    /// It holds.
+    Holds,
+    /// Another act of its kind holds in its place.
+    Replaced,
 }
 
 /// Why somebody should not do an act. Sent all the same, it is stored.
@@ -145,8 +158,9 @@ impl Previewer {
         bytes[8..].copy_from_slice(&self.count.to_be_bytes());
         let act = Act { id: EventId::from_bytes(bytes), at, received_at, validation };
         let Some(facts) = self.known.get_mut(&order) else {
-            return Ok(Preview { order, before: None, after: None, fault: None });
+            return Ok(Preview { order, before: None, after: None, done: None, fault: None });
         };
+        let done = done(facts, &act.validation);
         let (before, found_before) = outcome(&order, facts, &self.catalog);
         facts.join(Fact::Act(Box::new(act)));
         let (after, found) = outcome(&order, facts, &self.catalog);
@@ -163,7 +177,7 @@ impl Previewer {
             }
             (Some(_), None) => None,
         };
-        Ok(Preview { order, before, after, fault })
+        Ok(Preview { order, before, after, done, fault })
     }
 }
 
@@ -171,6 +185,14 @@ impl Previewer {
 fn covers(known: &Finding, finding: &Finding) -> bool {
     (known.kind, known.source, known.currency) == (finding.kind, finding.source, finding.currency)
         && known.amount >= finding.amount
+}
+
+fn done(facts: &Facts, act: &Validation) -> Option<Done> {
+    let id = act.client_event_id.as_deref()?;
+    let same = |known: &&Act| known.validation.client_event_id.as_deref() == Some(id);
+    let twin = facts.acts.iter().find(same)?;
+    let holding = facts.holding(twin.validation.action.kind())?;
+    Some(if holding.id == twin.id { Done::Holds } else { Done::Replaced })
 }
 
 fn outcome(

@@ -1,8 +1,10 @@
 //! `sillage orders`: what became of orders, by hand. A dry run shows first what a file would do; then it goes through the
 //! same public door as the calls of a shop.
 
+mod amount;
 pub(crate) mod arguments;
 mod batches;
+mod encoding;
 mod key;
 mod list;
 mod preview;
@@ -31,7 +33,7 @@ use send::{Door, Sent};
 
 /// Largest file, in bytes.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Longest id of a batch: a line number fits behind it.
+/// Longest id of a batch: what is done and a hash fit behind it.
 const BATCH_BYTES_MAX: usize = 96;
 /// Faults that are printed; a wrong file has as many as rows.
 const FAULTS_SHOWN: usize = 1_000;
@@ -55,12 +57,10 @@ fn act(action: Action, arguments: &FileArguments) -> anyhow::Result<ExitCode> {
         Faults::one(format!("there is no program {:?}; the catalog has {names}", arguments.program))
     })?;
     let text = text_of(&arguments.csv)?;
-    let batch = match &arguments.batch {
-        Some(id) => checked(id).map_err(Faults::one)?.to_owned(),
-        None => batch_of(action, &text),
-    };
-    let job = Job { action, program, batch: &batch, now: SystemClock.now() };
+    let batch = arguments.batch.as_deref().map(checked).transpose().map_err(Faults::one)?;
+    let job = Job { action, program, batch, mark: arguments.decimal_mark, now: SystemClock.now() };
     let read = rows::read(&text, job);
+    let batch = read.batch.clone();
     let outlook = match read.acts.as_slice() {
         [] => Outlook::default(),
         acts => {
@@ -76,15 +76,21 @@ fn act(action: Action, arguments: &FileArguments) -> anyhow::Result<ExitCode> {
         println!("nothing was sent: correct the file (above) first");
         return Ok(ExitCode::from(crate::USAGE));
     }
+    if read.rows == 0 {
+        println!("{}: a header and no rows: nothing to do", arguments.csv.display());
+        return Ok(ExitCode::SUCCESS);
+    }
     let refused: HashSet<usize> = outlook.faults.iter().map(|fault| fault.line).collect();
-    let good: Vec<Act> = read.acts.into_iter().filter(|act| !refused.contains(&act.line)).collect();
+    let orders = read.acts.len();
+    let is_new = |act: &Act| !refused.contains(&act.line) && !outlook.done.contains(&act.line);
+    let good: Vec<Act> = read.acts.into_iter().filter(is_new).collect();
     println!(
         "{}: {}, {}, batch {batch}",
         arguments.csv.display(),
         counted(read.rows, "row"),
-        counted(good.len() + refused.len(), "order"),
+        counted(orders, "order"),
     );
-    if good.len() + refused.len() > 0 {
+    if orders > 0 {
         for line in outlook.words() {
             println!("{line}");
         }
@@ -102,6 +108,10 @@ fn act(action: Action, arguments: &FileArguments) -> anyhow::Result<ExitCode> {
         );
         return Ok(ExitCode::from(crate::USAGE));
     }
+    if good.is_empty() {
+        println!("nothing to send");
+        return Ok(exit(faulty == 0));
+    }
     let keys = keys::read(&config.node.key_file)?;
     let files = Files { keys: &config.node.key_file, catalog: &config.node.catalog_file };
     let key = key::signing(&keys, program, files);
@@ -113,10 +123,6 @@ fn act(action: Action, arguments: &FileArguments) -> anyhow::Result<ExitCode> {
         return Ok(exit(faulty == 0));
     }
     let key = key.map_err(Faults::one)?;
-    if good.is_empty() {
-        println!("nothing to send");
-        return Ok(exit(faulty == 0));
-    }
     let (base, host) = edge_of(arguments.edge.as_deref(), &config)?;
     let sent = Door::of(&base, host, key).send(&good, |word| eprintln!("{word}"));
     show_faults(&arguments.csv, &sent.refused);
@@ -159,22 +165,7 @@ fn text_of(file: &Path) -> anyhow::Result<String> {
         bail!("{name} has {bytes} bytes, more than {FILE_BYTES_MAX}: split it");
     }
     let bytes = std::fs::read(file).with_context(read)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let until = error.utf8_error().valid_up_to();
-        let before = error.as_bytes().get(..until).unwrap_or_default();
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let text = format!("{name}:{line}: is not UTF-8; save the file as \"CSV UTF-8\"");
-        Faults::one(text).into()
-    })
-}
-
-/// The id of a batch that has none of its own: the same file and act, the same batch.
-fn batch_of(action: Action, text: &str) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(action.as_str().as_bytes());
-    hasher.update(b"\n");
-    hasher.update(text.as_bytes());
-    hasher.finalize().to_hex().chars().take(16).collect()
+    encoding::text(bytes).map_err(|(line, why)| Faults::one(format!("{name}:{line}: {why}")).into())
 }
 
 fn checked(id: &str) -> Result<&str, String> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use event::body::Action;
 
+use super::amount::Mark;
 use crate::cli::ConfigArgument;
 
 #[derive(Debug, Args)]
@@ -54,10 +55,13 @@ pub(crate) struct FileArguments {
     /// an amend. At most 200,000 rows and 64 MiB.
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: PathBuf,
-    /// Name of this batch: rows that were applied under it before are not applied again. Default: made of what the
-    /// file holds and what is done.
+    /// Name of this batch: rows that were applied under it before, by the same command and with the same meaning, are
+    /// not applied again. Default: made of what is done and of what all rows mean, in whatever order.
     #[arg(long, value_name = "ID")]
     pub(crate) batch: Option<String>,
+    /// What stands before the decimals of all amounts; needed only if a file does not show it, as in 1.234.
+    #[arg(long, value_enum, value_name = "MARK")]
+    pub(crate) decimal_mark: Option<Mark>,
     /// Whether one faulty row keeps all of them from being applied, or only itself.
     #[arg(long, value_enum, default_value_t = Rows::All)]
     pub(crate) rows: Rows,

@@ -32,7 +32,12 @@ mod tests {
     use crate::orders::rows::Act;
 
     fn acts(count: usize, bytes: usize) -> Vec<Act> {
-        let act = |line| Act { line, order: String::new(), json: "x".repeat(bytes) };
+        let act = |line| Act {
+            line,
+            order: String::new(),
+            json: "x".repeat(bytes),
+            meaning: String::new(),
+        };
         (0..count).map(act).collect()
     }
 

@@ -1,6 +1,6 @@
 //! What acts would do, as the running node tells: states, money and faults that only the books know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -36,12 +36,26 @@ struct Preview {
     line: usize,
     before: Option<Standing>,
     after: Option<Standing>,
+    #[serde(default)]
+    done: Option<Done>,
     fault: Option<Fault>,
+}
+
+/// What became of an act that was applied before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Done {
+    Holds,
+    Replaced,
 }
 
 /// What a file would do.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Outlook {
+    /// Lines of acts that were applied before in the same batch.
+    pub(super) done: HashSet<usize>,
+    /// How many of them something later has replaced.
+    pub(super) replaced: usize,
     /// Orders by the change of their state, such as `pending → declined`.
     pub(super) changes: BTreeMap<(String, String), usize>,
     /// Orders of which the money changes and not the state.
@@ -111,6 +125,11 @@ impl Outlook {
             self.faults.push(RowFault { line: act.line, text });
             return;
         }
+        if let Some(done) = preview.done {
+            self.done.insert(act.line);
+            self.replaced += usize::from(done == Done::Replaced);
+            return;
+        }
         let (before, after) = (preview.before, preview.after);
         for (standing, sign) in [(&before, -1), (&after, 1)] {
             if let Some(standing) = standing {
@@ -141,6 +160,11 @@ impl Outlook {
         for (count, what) in [
             (self.repriced, "stay in their state, with other money"),
             (self.unchanged, "stay as they are"),
+            (self.done.len(), "were applied before in this batch: not sent again"),
+            (
+                self.replaced,
+                "of these do not hold any more: to apply them anew, give another --batch",
+            ),
             (self.faults.len(), "with a fault"),
         ] {
             if count > 0 {
@@ -206,24 +230,31 @@ mod tests {
 
     #[test]
     fn an_outlook_counts_changes_and_sums_money_by_currency() {
-        let act = Act { line: 7, order: "BX-7".into(), json: String::new() };
+        let act =
+            |line| Act { line, order: "BX-7".into(), json: String::new(), meaning: String::new() };
         let mut outlook = Outlook::default();
-        for line in [
+        for (n, line) in [
             r#"{"line":1,"order":"k","before":{"state":"pending","commission_micros":3000000,"currency":"EUR"},
                 "after":{"state":"declined","commission_micros":0,"currency":"EUR"},"fault":null}"#,
             r#"{"line":1,"order":"k","before":{"state":"pending","commission_micros":30000000,"currency":"JPY"},
                 "after":{"state":"pending","commission_micros":20000000,"currency":"JPY"},"fault":null}"#,
             r#"{"line":1,"order":"k","before":{"state":"declined","commission_micros":0,"currency":"EUR"},
                 "after":{"state":"declined","commission_micros":0,"currency":"EUR"},"fault":null}"#,
+            r#"{"line":1,"order":"k","before":{"state":"declined","commission_micros":0,"currency":"EUR"},
+                "after":{"state":"declined","commission_micros":0,"currency":"EUR"},"done":"holds","fault":null}"#,
+            r#"{"line":1,"order":"k","before":{"state":"pending","commission_micros":3000000,"currency":"EUR"},
+                "after":{"state":"pending","commission_micros":3000000,"currency":"EUR"},"done":"replaced","fault":null}"#,
             r#"{"line":1,"order":"k","before":null,"after":null,"fault":{"code":"unknown_order","message":"is not known"}}"#,
-        ] {
+        ].into_iter().enumerate() {
             let preview: Preview = serde_json::from_str(line).unwrap();
-            outlook.add(&act, preview);
+            outlook.add(&act(n + 2), preview);
         }
         expect_test::expect![[r#"
                     1  pending → declined
                     1  stay in their state, with other money
                     1  stay as they are
+                    2  were applied before in this batch: not sent again
+                    1  of these do not hold any more: to apply them anew, give another --batch
                     1  with a fault
             commission: -3.00 EUR, -10 JPY"#]]
         .assert_eq(&outlook.words().join("\n"));

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use catalog::ProgramRef;
+use event::Millis;
 use event::body::Action;
-use event::money::DecimalMark;
 use event::order::normalized;
-use event::{Micros, Millis};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::amount::{self, Mark};
 use super::sheet::{self, Row};
 
 /// Most rows of a file.
@@ -33,6 +33,8 @@ pub(super) struct Act {
     pub(super) order: String,
     /// The object that is sent.
     pub(super) json: String,
+    /// A hash of all that the act says. Equal ones mean the same, however the file writes it.
+    pub(super) meaning: String,
 }
 
 /// A fault of a row.
@@ -49,6 +51,8 @@ pub(super) struct RowFault {
 pub(super) struct Acts {
     /// Rows below the header.
     pub(super) rows: usize,
+    /// Id of the batch: as it was given, else made of what is done and of all that the acts say, in whatever order.
+    pub(super) batch: String,
     /// Acts that are good, in the order of their first rows.
     pub(super) acts: Vec<Act>,
     /// Faults, by line.
@@ -64,8 +68,10 @@ pub(super) struct Job<'a> {
     pub(super) action: Action,
     /// The program.
     pub(super) program: ProgramRef<'a>,
-    /// Id of the batch.
-    pub(super) batch: &'a str,
+    /// Id of the batch; none: made of what the acts say.
+    pub(super) batch: Option<&'a str>,
+    /// What stands before the decimals, where the file does not show it.
+    pub(super) mark: Option<Mark>,
     /// Now.
     pub(super) now: Millis,
 }
@@ -76,7 +82,6 @@ struct Line<'a> {
     program: &'a str,
     order_id: &'a str,
     action: &'static str,
-    client_event_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     goal: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,7 +141,7 @@ pub(super) fn read(text: &str, job: Job<'_>) -> Acts {
             return read;
         }
         None => {
-            let why = "the file is empty: begin with a header such as order_id,code";
+            let why = "the file is empty; begin it with a header such as order_id,code, then a row for each order";
             read.fault(1, why);
             return read;
         }
@@ -179,18 +184,42 @@ pub(super) fn read(text: &str, job: Job<'_>) -> Acts {
             }
         }
     }
-    let marks = Marks::of(separator, &orders, &mut read.faults);
+    if job.mark.is_none() {
+        one_mark(&orders, &mut read.faults);
+    }
     for rows in &orders {
-        match act(rows, job, marks) {
+        match act(rows, job) {
             Ok(act) => read.acts.push(act),
             Err(faults) => read.faults.extend(faults),
         }
     }
     read.faults.sort();
+    read.name(job);
     read
 }
 
 impl Acts {
+    /// Gives each act its id: the batch, what is done, and what the row means. So neither another order of rows, nor
+    /// another spelling of the same, nor a file saved anew makes another act, and another meaning always does.
+    fn name(&mut self, job: Job<'_>) {
+        self.batch = job.batch.map_or_else(
+            || {
+                let mut meanings: Vec<&str> =
+                    self.acts.iter().map(|act| act.meaning.as_str()).collect();
+                meanings.sort_unstable();
+                short_hash(&[job.action.as_str(), &meanings.join("\n")])
+            },
+            str::to_owned,
+        );
+        for act in &mut self.acts {
+            let id = format!("{}:{}:{}", self.batch, job.action.as_str(), act.meaning);
+            // Graphic ASCII, whose only characters that JSON escapes are these two.
+            let id = id.replace('\\', "\\\\").replace('"', "\\\"");
+            let open = act.json.strip_suffix('}').unwrap_or(&act.json);
+            act.json = format!("{open},\"client_event_id\":\"{id}\"}}");
+        }
+    }
+
     fn fault(&mut self, line: usize, text: impl Into<String>) {
         self.faults.push(RowFault { line, text: text.into() });
     }
@@ -254,43 +283,37 @@ fn named<'a>(row: Row<'a>, columns: &[Option<&'static str>]) -> Result<Named<'a>
     Ok(Named { line, cells })
 }
 
-/// What amounts of this file may look like.
-#[derive(Clone, Copy)]
-struct Marks {
-    comma: bool,
-}
-
-impl Marks {
-    /// A comma is a decimal mark only where it does not separate cells, and never beside a dot in the same file: of
-    /// `1.234` and `1,234` one would be a thousand times the other.
-    fn of(separator: char, orders: &[Vec<Named<'_>>], faults: &mut Vec<RowFault>) -> Self {
-        let amounts =
-            || orders.iter().flatten().filter_map(|row| Some((row.line, row.get("amount")?)));
-        let with = |mark: char| amounts().find(|(_, text)| text.contains(mark));
-        if separator == ';'
-            && let (Some((comma, _)), Some((dot, _))) = (with(','), with('.'))
-        {
-            let text = format!(
-                "amount: has another decimal mark than line {}; write all amounts of a file alike, without thousands \
-                 separators",
-                comma.min(dot)
-            );
-            faults.push(RowFault { line: comma.max(dot), text });
-        }
-        Self { comma: separator == ';' && with(',').is_some() }
+/// All amounts of a file have the same mark before their decimals: two kinds in one file are two sources, of which one may
+/// mean something else.
+fn one_mark(orders: &[Vec<Named<'_>>], faults: &mut Vec<RowFault>) {
+    let amounts = orders.iter().flatten().filter_map(|row| {
+        let read = amount::read(row.get("amount")?, None).ok()?;
+        Some((row.line, read.mark?))
+    });
+    let (mut dot, mut comma): (Option<usize>, Option<usize>) = (None, None);
+    for (line, mark) in amounts {
+        let first = match mark {
+            Mark::Dot => &mut dot,
+            Mark::Comma => &mut comma,
+        };
+        *first = Some(first.map_or(line, |known| known.min(line)));
     }
-
-    /// The JSON number of an amount, whose mark is a dot.
-    fn number(self, text: &str) -> Result<Box<RawValue>, String> {
-        let mark = if self.comma { DecimalMark::Comma } else { DecimalMark::Dot };
-        let amount = Micros::parse(text, mark).map_err(|why| {
-            format!("amount: {why}; write it like 12{}50", if self.comma { ',' } else { '.' })
-        })?;
-        RawValue::from_string(amount.decimal(0)).map_err(|error| format!("amount: {error}"))
+    if let (Some(dot), Some(comma)) = (dot, comma) {
+        let text = format!(
+            "amount: has another decimal mark than line {}; write all amounts of a file alike",
+            comma.min(dot)
+        );
+        faults.push(RowFault { line: comma.max(dot), text });
     }
 }
 
-fn act(rows: &[Named<'_>], job: Job<'_>, marks: Marks) -> Result<Act, Vec<RowFault>> {
+/// The JSON number of an amount.
+fn number(text: &str, mark: Option<Mark>) -> Result<Box<RawValue>, String> {
+    let read = amount::read(text, mark).map_err(|why| format!("amount: {why}"))?;
+    RawValue::from_string(read.amount.decimal(0)).map_err(|error| format!("amount: {error}"))
+}
+
+fn act(rows: &[Named<'_>], job: Job<'_>) -> Result<Act, Vec<RowFault>> {
     let Some(first) = rows.first() else { return Err(Vec::new()) };
     let order = first.get("order_id").unwrap_or_default();
     let mut faults = Vec::new();
@@ -311,12 +334,14 @@ fn act(rows: &[Named<'_>], job: Job<'_>, marks: Marks) -> Result<Act, Vec<RowFau
                 faults.push(RowFault { line: row.line, text });
             }
         }
-        numbers.push(row.get("amount").map(|text| marks.number(text)).transpose().unwrap_or_else(
-            |text| {
-                faults.push(RowFault { line: row.line, text });
-                None
-            },
-        ));
+        numbers.push(
+            row.get("amount").map(|text| number(text, job.mark)).transpose().unwrap_or_else(
+                |text| {
+                    faults.push(RowFault { line: row.line, text });
+                    None
+                },
+            ),
+        );
     }
     let mut of_order = |column: &'static str| {
         let (line, value) = rows.iter().find_map(|row| Some((row.line, row.get(column)?)))?;
@@ -334,7 +359,6 @@ fn act(rows: &[Named<'_>], job: Job<'_>, marks: Marks) -> Result<Act, Vec<RowFau
         program: job.program.name().as_str(),
         order_id: order,
         action: job.action.as_str(),
-        client_event_id: format!("{}:{}", job.batch, first.line),
         goal: of_order("goal"),
         code: of_order("code"),
         note: of_order("note"),
@@ -374,9 +398,25 @@ fn act(rows: &[Named<'_>], job: Job<'_>, marks: Marks) -> Result<Act, Vec<RowFau
     let json = serde_json::to_string(&line)
         .map_err(|error| vec![RowFault { line: first.line, text: error.to_string() }])?;
     match edge::read_act(json.as_bytes(), job.program, job.now) {
-        Ok(_) => Ok(Act { line: first.line, order: order.to_owned(), json }),
+        Ok(read) => {
+            let meaning = serde_json::to_string(&read.validation)
+                .map_err(|error| vec![RowFault { line: first.line, text: error.to_string() }])?;
+            // As it is written: one that lies in the future is read as now, which is never the same again.
+            let meaning = short_hash(&[&meaning, line.at.unwrap_or_default()]);
+            Ok(Act { line: first.line, order: order.to_owned(), json, meaning })
+        }
         Err(faults) => Err(faults.into_iter().map(|fault| of_row(fault, rows)).collect()),
     }
+}
+
+/// 64 bits in hexadecimal: acts are told apart within one order and one batch.
+fn short_hash(parts: &[&str]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(part.as_bytes());
+        hasher.update(b"\0");
+    }
+    hasher.finalize().to_hex().chars().take(16).collect()
 }
 
 /// Whether several rows of one order are its lines.

@@ -1,4 +1,4 @@
-//! A table as spreadsheets write it (RFC 4180): comma or semicolon, quotation marks, any line end, each row with its line.
+//! A table as spreadsheets write it (RFC 4180): comma, semicolon or tab, quotation marks, any line end, each row with its line.
 
 use std::borrow::Cow;
 
@@ -22,17 +22,24 @@ pub(super) struct Torn {
 
 /// The separator of a table: whichever stands more often in the header, outside of quotation marks.
 pub(super) fn separator(text: &str) -> char {
-    let (mut commas, mut semicolons, mut quoted) = (0_usize, 0_usize, false);
+    let (mut commas, mut semicolons, mut tabs, mut quoted) = (0_usize, 0_usize, 0_usize, false);
     for c in text.chars() {
         match c {
             '"' => quoted = !quoted,
             '\n' | '\r' if !quoted => break,
             ',' if !quoted => commas += 1,
             ';' if !quoted => semicolons += 1,
+            '\t' if !quoted => tabs += 1,
             _ => {}
         }
     }
-    if semicolons > commas { ';' } else { ',' }
+    if tabs > commas.max(semicolons) {
+        '\t'
+    } else if semicolons > commas {
+        ';'
+    } else {
+        ','
+    }
 }
 
 /// The rows of a table. Rows without any text are left out.
@@ -181,6 +188,7 @@ mod tests {
     #[test]
     fn the_header_tells_the_separator() {
         assert_eq!(read("a;b\n1,5;2\n"), [row(1, &["a", "b"]), row(2, &["1,5", "2"])]);
+        assert_eq!(read("a\tb\n1,5\t2;3\n"), [row(1, &["a", "b"]), row(2, &["1,5", "2;3"])]);
         assert_eq!(read("a,\"x;y;z\"\n"), [row(1, &["a", "x;y;z"])]);
         assert_eq!(read("a\n1\n"), [row(1, &["a"]), row(2, &["1"])]);
     }

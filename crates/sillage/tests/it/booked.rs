@@ -71,13 +71,19 @@ fn a_wrong_file_of_declines_is_undone_to_the_books_as_before_and_stays_undone() 
     run("decline --program shop --csv wrong.csv --apply");
     wait_for(&node, &all[..ORDERS - 1], "\tdeclined\t");
     let out = run("decline --program shop --csv wrong.csv");
-    assert!(out.contains("       39  stay as they are\ncommission: no difference\n"), "{out}");
+    assert!(
+        out.contains("       39  were applied before in this batch: not sent again\ncommission: no difference\n"),
+        "{out}"
+    );
+    assert!(out.ends_with("nothing to send\n"), "{out}");
     let out = run("reopen --program shop --csv undo.csv --apply");
     assert!(out.contains("       39  declined → pending\ncommission: +146.094 EUR\n"), "{out}");
     wait_for(&node, &all, "\tpending\t");
     assert_eq!(books(&node), before);
     let out = run("decline --program shop --csv wrong.csv --apply");
-    assert!(out.contains("       39  stay as they are\n"), "{out}");
+    let told = "       39  were applied before in this batch: not sent again\n       39  of these do not hold any more: to \
+                apply them anew, give another --batch\ncommission: no difference\nnothing to send\n";
+    assert!(out.contains(told), "{out}");
     run("decline --program shop --csv last.csv --apply");
     wait_for(&node, &[ORDERS - 1], "\tdeclined\t");
     wait_for(&node, &all[..ORDERS - 1], "\tpending\t");
@@ -87,6 +93,52 @@ fn a_wrong_file_of_declines_is_undone_to_the_books_as_before_and_stays_undone() 
         listed.contains("\nBX-39                declined  lea ") && listed.ends_with("1 order\n"),
         "{listed}"
     );
+    node.stop();
+}
+
+#[test]
+fn one_batch_name_serves_for_a_wrong_file_its_undoing_and_the_file_mended() {
+    let (place, node) = booked();
+    let all: Vec<usize> = (0..ORDERS).collect();
+    let rows: String = (0..ORDERS).map(|n| format!("BX-{n},701\n")).collect();
+    place.write("file.csv", &format!("order_id,code\n{rows}"));
+    let ids: String = (0..ORDERS).map(|n| format!("BX-{n}\n")).collect();
+    place.write("ids.csv", &format!("order_id\n{ids}"));
+    let run = |words: &str| {
+        let words =
+            format!("{words} --program shop --batch oct --apply --edge http://{}", node.edge);
+        let (code, out, err) = said_of(&place, node.admin, &words);
+        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+        out
+    };
+    run("approve --csv ids.csv");
+    wait_for(&node, &all, "\tapproved\t");
+    let approved = books(&node);
+    assert!(run("decline --csv file.csv").contains("       40  approved → declined\n"));
+    wait_for(&node, &all, "\tdeclined\t");
+    assert!(run("reopen --csv ids.csv").contains("stored 40 of 40 orders"));
+    wait_for(&node, &all, "\tpending\t");
+    // One line mended: it alone is an act that was not said yet.
+    place.write("file.csv", &format!("order_id,code\n{rows}").replace("BX-7,701", "BX-7,705"));
+    let out = run("decline --csv file.csv");
+    assert!(out.contains("        1  pending → declined\n       39  were applied before"), "{out}");
+    assert!(out.contains("stored 1 of 1 order\n"), "{out}");
+    wait_for(&node, &[7], "\tdeclined\t");
+    let out = run("reopen --csv ids.csv");
+    assert!(out.contains("nothing to send"), "said before under this name: {out}");
+    let others: Vec<usize> = all.iter().copied().filter(|n| *n != 7).collect();
+    wait_for(&node, &others, "\tpending\t");
+    let out = said_of(
+        &place,
+        node.admin,
+        &format!(
+            "approve --csv ids.csv --program shop --batch nov --apply --edge http://{}",
+            node.edge
+        ),
+    );
+    assert_eq!(out.0, 0, "{out:?}");
+    wait_for(&node, &all, "\tapproved\t");
+    assert_eq!(books(&node), approved);
     node.stop();
 }
 
@@ -104,7 +156,7 @@ fn what_only_the_books_know_is_told_by_the_line() {
         back.csv:4: order BX-99: no such order is booked; by POST /v1/orders the act is kept until it is
         back.csv:5: order BX-3: the currency is not the order's
         back.csv:6: order BX-4: the order has no such line or article
-        back.csv: 5 rows, 5 orders, batch 4498e7841f571315
+        back.csv: 5 rows, 5 orders, batch b2841fdbd5632599
                 1  stay in their state, with other money
                 4  with a fault
         commission: -1.00 EUR

@@ -1,5 +1,7 @@
 //! Files as people make them.
 
+use std::collections::BTreeMap;
+
 use catalog::import::{Format, snapshot_of};
 use event::Millis;
 use event::body::Action;
@@ -17,16 +19,33 @@ decimal_mark = "comma"
 goal = { sale = {}, lead = {} }
 "#;
 
+fn job<'a>(action: Action, program: catalog::ProgramRef<'a>, batch: Option<&'a str>) -> Job<'a> {
+    Job { action, program, batch, mark: None, now: Millis(1_793_888_525_123) }
+}
+
+/// The ids of a file's acts, by their orders.
+fn ids(action: Action, batch: Option<&str>, text: &str) -> BTreeMap<String, String> {
+    let catalog = snapshot_of(CATALOG, Format::Toml, Millis(0)).unwrap();
+    let read = read(text, job(action, catalog.program("shop").unwrap(), batch));
+    assert!(read.faults.is_empty(), "{:?}", read.faults);
+    let id = |act: super::Act| {
+        let json: serde_json::Value = serde_json::from_str(&act.json).unwrap();
+        (act.order, json["client_event_id"].as_str().unwrap().to_owned())
+    };
+    read.acts.into_iter().map(id).collect()
+}
+
 /// The objects and the faults of a file.
 fn file(action: Action, text: &str) -> (Vec<String>, Vec<String>) {
     let catalog = snapshot_of(CATALOG, Format::Toml, Millis(0)).unwrap();
     let program = catalog.program("shop").unwrap();
-    let now = Millis(1_793_888_525_123);
-    let read = read(text, Job { action, program, batch: "b", now });
+    let read = read(text, job(action, program, Some("b")));
     let act = |act: &super::Act| {
         let start = r#"{"program":"shop","#;
         assert!(act.json.starts_with(start), "{}", act.json);
-        format!("{}: {{{}", act.line, &act.json[start.len()..])
+        let end = format!(r#","client_event_id":"b:{}:{}"}}"#, action.as_str(), act.meaning);
+        assert!(act.json.ends_with(&end), "{}", act.json);
+        format!("{}: {{{}}}", act.line, &act.json[start.len()..act.json.len() - end.len()])
     };
     let fault = |fault: &super::RowFault| format!("{}: {}", fault.line, fault.text);
     (read.acts.iter().map(act).collect(), read.faults.iter().map(fault).collect())
@@ -43,13 +62,13 @@ fn faults(action: Action, text: &str) -> Vec<String> {
 }
 
 #[test]
-fn each_row_of_a_decline_is_an_act_named_by_batch_and_line() {
+fn each_row_of_a_decline_is_an_act_named_by_batch_action_and_meaning() {
     let text = "Order_ID,code,note,goal,at,revision\r\nBX-1,701,,,,\r\n\r\n\"BX, 2\",708,\"our \"\"test\"\"\",lead,2026-11-01T10:00:00Z,4\r\n";
     assert_eq!(
         good(Action::Decline, text),
         [
-            r#"2: {"order_id":"BX-1","action":"decline","client_event_id":"b:2","code":"701"}"#,
-            r#"4: {"order_id":"BX, 2","action":"decline","client_event_id":"b:4","goal":"lead","code":"708","note":"our \"test\"","at":"2026-11-01T10:00:00Z","revision":"4"}"#,
+            r#"2: {"order_id":"BX-1","action":"decline","code":"701"}"#,
+            r#"4: {"order_id":"BX, 2","action":"decline","goal":"lead","code":"708","note":"our \"test\"","at":"2026-11-01T10:00:00Z","revision":"4"}"#,
         ]
     );
 }
@@ -60,9 +79,9 @@ fn several_rows_of_a_return_are_the_lines_of_one_order() {
     assert_eq!(
         good(Action::Return, text),
         [
-            r#"2: {"order_id":"BX-1","action":"return","client_event_id":"b:2","items":[{"sku":"A","qty":"1"},{"line":"2","amount":3.5}]}"#,
-            r#"3: {"order_id":"BX-2","action":"return","client_event_id":"b:3","amount":12.5}"#,
-            r#"5: {"order_id":"BX-3","action":"return","client_event_id":"b:5","items":[{"line":"1"}]}"#,
+            r#"2: {"order_id":"BX-1","action":"return","items":[{"sku":"A","qty":"1"},{"line":"2","amount":3.5}]}"#,
+            r#"3: {"order_id":"BX-2","action":"return","amount":12.5}"#,
+            r#"5: {"order_id":"BX-3","action":"return","items":[{"line":"1"}]}"#,
         ]
     );
 }
@@ -74,8 +93,8 @@ fn an_amend_gives_an_amount_or_lines() {
     assert_eq!(
         good(Action::Amend, text),
         [
-            r#"2: {"order_id":"A","action":"amend","client_event_id":"b:2","currency":"EUR","amount":74.92}"#,
-            r#"3: {"order_id":"B","action":"amend","client_event_id":"b:3","items":[{"sku":"S1","category":"toys","qty":"2","amount":10},{"sku":"S2","amount":5}]}"#,
+            r#"2: {"order_id":"A","action":"amend","currency":"EUR","amount":74.92}"#,
+            r#"3: {"order_id":"B","action":"amend","items":[{"sku":"S1","category":"toys","qty":"2","amount":10},{"sku":"S2","amount":5}]}"#,
         ]
     );
 }
@@ -138,22 +157,55 @@ fn a_header_that_is_not_understood_refuses_the_file() {
 }
 
 #[test]
-fn a_decimal_mark_is_the_same_in_the_whole_file_and_no_thousands_separator() {
+fn an_act_has_the_same_id_however_its_file_is_written_and_another_if_it_says_something_else() {
+    use Action::{Approve, Decline, Return};
+    let plain = "order_id,code\nA,701\nB,702\n";
+    for batch in [None, Some("b")] {
+        let first = ids(Decline, batch, plain);
+        for same in [
+            "order_id,code\nB,702\nA,701\n",
+            "\u{feff}code;order_id;goal\r\ncancelled;A;sale\r\n\r\n702;B;\r\n",
+            "\"order_id\"\t\"code\"\nA\t701\nB\t702",
+        ] {
+            assert_eq!(ids(Decline, batch, same), first, "{same:?}");
+        }
+    }
+    let of = |text: &str| ids(Decline, Some("b"), text);
+    let (first, edited) = (of(plain), of("order_id,code\nA,701\nB,703\n"));
+    assert_eq!(first["A"], edited["A"], "an unchanged row is the same act");
+    assert_ne!(first["B"], edited["B"], "an edited one is another");
+    assert_ne!(first["A"], of("order_id,code,goal\nA,701,lead\n")["A"], "another goal");
+    assert_ne!(first["A"], of("order_id,code,at\nA,701,5\n")["A"], "another time");
+    assert_ne!(first["A"], ids(Decline, Some("c"), plain)["A"], "another batch");
+    assert_ne!(first["A"], ids(Decline, None, plain)["A"]);
+    let ids_only = "order_id\nA\n";
+    assert_ne!(ids(Approve, Some("b"), ids_only), ids(Action::Reopen, Some("b"), ids_only));
+    let back = |text: &str| ids(Return, Some("b"), text)["A"].clone();
+    assert_eq!(back("order_id,amount\nA,1.5\n"), back("order_id;amount\nA;1,50\n"));
+    let lines = "order_id,sku,qty\nA,X,1\nA,Y,1\n";
+    assert_ne!(back(lines), back("order_id,sku,qty\nA,Y,1\nA,X,1\n"), "entries are taken in turn");
+    let quoted = ids(Approve, Some(r#"a"\b"#), ids_only);
+    assert!(quoted["A"].starts_with(r#"a"\b:approve:"#), "{quoted:?}");
+}
+
+#[test]
+fn a_decimal_mark_is_the_same_in_the_whole_file_and_thousands_stand_in_groups() {
     let amend = |amounts: &[&str], separator: &str| {
-        let row = |amount: &&str| format!("O{amount}{separator}{amount}\n");
-        let rows: String = amounts.iter().map(row).collect();
+        let row = |(n, amount): (usize, &&str)| format!("O{n}{separator}\"{amount}\"\n");
+        let rows: String = amounts.iter().enumerate().map(row).collect();
         faults(Action::Amend, &format!("order_id{separator}amount\n{rows}"))
     };
-    assert!(amend(&["1,5", "2,25", "3"], ";").is_empty());
-    assert!(amend(&["1.5", "2.25", "3"], ";").is_empty());
-    assert!(
-        amend(&["1,5", "2.25"], ";")[0]
-            .starts_with("3: amount: has another decimal mark than line 2")
-    );
-    assert!(amend(&["1.234,50"], ";").iter().any(|fault| fault.starts_with("2: amount: ")));
-    let quoted = faults(Action::Amend, "order_id,amount\nA,\"1,5\"\n");
-    assert!(quoted[0].starts_with("2: amount: is not a decimal number"), "{quoted:?}");
-    assert!(quoted[0].ends_with("write it like 12.50"), "{quoted:?}");
+    for separator in [";", ",", "\t"] {
+        assert!(amend(&["1,5", "2,25", "3", "1.234,50", "1 234,5"], separator).is_empty());
+        assert!(amend(&["1.5", "2.25", "3", "1,234.50", "1'234.50"], separator).is_empty());
+        let mixed = amend(&["1,5", "2", "2.25", "3.5"], separator);
+        let expected =
+            "4: amount: has another decimal mark than line 2; write all amounts of a file alike";
+        assert_eq!(mixed, [expected]);
+        let unclear = amend(&["1,5", "1.234"], separator);
+        assert_eq!(unclear.len(), 1, "{unclear:?}");
+        assert!(unclear[0].starts_with("3: amount: 1.234 may be 1234 or 1 and 234"), "{unclear:?}");
+    }
 }
 
 #[test]
