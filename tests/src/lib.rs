@@ -19,6 +19,7 @@
 
 pub mod browser;
 pub mod catalog;
+pub mod demo;
 pub mod http;
 pub mod load;
 pub mod proxy;

@@ -1,7 +1,10 @@
 //! The demo, as a newcomer runs it: a short play must end without a difference, and say so by its exit code.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::Command;
 
+use expect_test::expect_file;
+use regex::Regex;
 use serde_json::Value;
 use tests::server::binary;
 
@@ -26,6 +29,33 @@ fn a_short_play_agrees_with_its_truth_and_says_all_figures() {
     let rejected = figures["rejected"].as_object().expect("counts by code");
     let rejected: u64 = rejected.values().filter_map(Value::as_u64).sum();
     assert_eq!(figures["accepted"], figures["stored"].as_u64().unwrap() + rejected, "{said}");
+}
+
+/// Ports and the hour of the day differ from run to run; all else follows from the seed.
+fn without_hours(said: &str) -> String {
+    let masks = [
+        (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+        (r"\d{4}-\d{2}-\d{2}T[\d:.]+Z", "INSTANT"),
+        (r"\b\d{1,2} [A-Z][a-z]{2}( \d{2}:\d{2})?\b", "DATE"),
+        (r"\b\d{4}-\d{2}-\d{2}\b", "DATE"),
+    ];
+    masks.into_iter().fold(said.to_owned(), |text, (pattern, word)| {
+        Regex::new(pattern).expect("a pattern").replace_all(&text, word).into_owned()
+    })
+}
+
+#[test]
+fn a_play_prints_what_its_seed_says() {
+    let played = Command::new(binary())
+        .args(["demo", "--seconds", "10", "--rate", "60"])
+        .output()
+        .expect("run the demo");
+    assert!(played.status.success(), "{}", String::from_utf8_lossy(&played.stderr));
+    let said = String::from_utf8_lossy(&played.stdout);
+    // A machine that is too slow for the play is told of, and plays the same.
+    let told: Vec<&str> =
+        said.lines().filter(|line| !line.contains("began more than a second late")).collect();
+    expect_file!["demo/printed.txt"].assert_eq(&without_hours(&format!("{}\n", told.join("\n"))));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::env;
 use std::process::Command;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 use crate::in_ci;
 use crate::step::{self, cargo};
@@ -15,7 +15,7 @@ struct Part {
     why: &'static str,
 }
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     Part {
         names: &["chromium", "chromium-browser", "google-chrome"],
         package: "chromium",
@@ -25,11 +25,16 @@ const PARTS: [Part; 5] = [
     Part { names: &["chromedriver"], package: "chromium-driver", why: "drives the browser" },
     Part { names: &["python3"], package: "python3", why: "the acknowledgement checker" },
     Part { names: &["node"], package: "nodejs", why: "the tag's unit tests" },
+    Part { names: &["npm"], package: "npm", why: "brings the rules of accessibility" },
 ];
+
+/// The rules that pages are held to, as npm names them.
+const AXE: &str = "axe-core@4.14.1";
 
 /// Installs what is missing (as root on Debian), then runs `cargo test` over the workspace.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     set_up()?;
+    bring_axe()?;
     // The end-to-end tests drive the built binary; `cargo test` alone does not build it.
     step::run(cargo().args(["build", "--package", "sillage", "--bin", "sillage", "--locked"]))?;
     let mut test = cargo();
@@ -72,6 +77,19 @@ fn install(packages: &[&str]) -> anyhow::Result<()> {
     let mut arguments = vec!["-qq", "install", "--yes", "--no-install-recommends"];
     arguments.extend(packages);
     apt(&arguments)
+}
+
+/// Puts axe-core where the tests look for it: `axe/` in the target folder.
+fn bring_axe() -> anyhow::Result<()> {
+    let here = env::current_exe()?;
+    let folder = here.ancestors().nth(2).context("the target folder")?.join("axe");
+    if !finds("npm") || folder.join("node_modules/axe-core/axe.min.js").is_file() {
+        return Ok(());
+    }
+    let quietly = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+    let mut npm = Command::new("npm");
+    npm.arg("install").args(quietly).arg("--prefix").arg(&folder).arg(AXE);
+    step::run(&mut npm)
 }
 
 impl Part {
