@@ -1,7 +1,7 @@
 """Computes every order's state and commission anew from the topics, and prints the lines of `sillage books`.
 
     books.py [--books FILE] [--accounts] [--check-locks] [--due-by MS]
-             [--check-transfers] DATA
+             [--check-transfers] [--now MS] DATA
 
 DATA is the folder of `sillage serve`, which does not run. Written from docs/books.md, docs/catalog.md and
 docs/log-format.md alone. Reads `conversions.attributed`, `events.conversions`, `orders.closed` and `catalog.versions`.
@@ -10,6 +10,7 @@ docs/log-format.md alone. Reads `conversions.attributed`, `events.conversions`, 
     --accounts          prints the balances instead: account, currency, micros
     --check-locks       every lock has its time, and says what is computed from what it names
     --due-by MS         no order whose lock was due by then is without one
+    --now MS            computes for that moment: ends that were announced for later take nothing yet
     --check-transfers   the transfers on `ledger.transfers` are whole and lead to the balances, and the last posting of
                         each order says what is computed
 
@@ -87,9 +88,11 @@ def main():
     arguments.add_argument("--check-locks", action="store_true")
     arguments.add_argument("--due-by", metavar="MS", type=int)
     arguments.add_argument("--check-transfers", action="store_true")
+    arguments.add_argument("--now", metavar="MS", type=int)
     arguments.add_argument("data")
     given = arguments.parse_args()
     folder = Folder(given.data)
+    folder.catalog.now = given.now
     books = [Book(folder.catalog, key, facts) for key, facts in folder.decided()]
     lines = sorted((line for book in books for line in book.lines()), key=str.encode)
     balances = collections.Counter()

@@ -18,10 +18,14 @@ def at(versions, t):
 
 
 class Catalog:
-    """The last body of every program and partner; a deleted one keeps it, since the past still reads it."""
+    """The last body of every program and partner; a deleted one keeps it, since the past still reads it.
 
-    def __init__(self, bodies=()):
+    `now` is the moment for which books are computed; none: everything announced is there.
+    """
+
+    def __init__(self, bodies=(), now=None):
         self._last = {}
+        self.now = now
         for body in bodies:
             self.add(body)
 
@@ -90,8 +94,9 @@ class Catalog:
         return at(self.program(program).get("mode", []), t) != "live"
 
     def forfeits(self, program, partner):
-        """Starts of the partner's ends by forfeit."""
+        """Starts of the partner's ends by forfeit that are there."""
         for version in self._membership(program, partner).get("state", []):
             value = version["value"]
             if value["state"] == "ended" and value["mode"] == "forfeit" and "valid_from" in version:
-                yield version["valid_from"]
+                if self.now is None or version["valid_from"] <= self.now:
+                    yield version["valid_from"]

@@ -515,6 +515,15 @@ class States(unittest.TestCase):
                                  {"valid_from": end, "value": {"state": "ended", "mode": "forfeit"}}]}
             self.assertEqual(line(facts(decision()), catalog(FIVE, partner=partner))[0], state, end - T)
 
+    def test_an_announced_forfeit_takes_nothing_before_it_is_there(self):
+        end = T + DAY
+        partner = {"state": [{"value": {"state": "approved"}},
+                             {"valid_from": end, "value": {"state": "ended", "mode": "forfeit"}}]}
+        for now, state in ((end - 1, "pending"), (end, "declined"), (None, "declined")):
+            announced = catalog(FIVE, partner=partner)
+            announced.now = now
+            self.assertEqual(line(facts(decision()), announced)[0], state, now)
+
     def test_the_time_of_the_lock_follows_what_was_received_last(self):
         partner = {"state": [{"value": {"state": "approved"}},
                              {"valid_from": T + 30 * DAY, "value": {"state": "ended", "mode": "forfeit"}}]}

@@ -4,7 +4,7 @@
 //! `none`; `in=NAME`: of that partner or segment; `cap=`), `from @T` (the program's rules that follow hold from then on),
 //! `lock 30d`, `lateness 7d`, `auto on|off NAME`, `margins TOML`, `member A SEGMENT`, `forfeit|freeze|run_off A @T`,
 //! `observe`. Of the order: `sale AMOUNT …`, `approve`, `decline CODE`, `reopen`, `return …`, `amend …`, `lock @T` is
-//! spelled `locked @T` (the lock job at that time), `pay A`, `unlisted` (nothing: decides again).
+//! spelled `locked @T` (the lock job at that time), `pay A`, `unlisted` (nothing: decides again), `now @T` (else the end of time).
 //!
 //! Options of a sale: `USD`, `item=CATEGORY/SKU/GROUP*QTY:AMOUNT` (`-`: none), `to=A:3,own:1` (weights, the newest first;
 //! `-`: nobody), `coupon=X`, `new`, `returning`, `page`, `note=609`, `lag=1d`, `v=2`, `link=`, `channel=`. Of a return:
@@ -48,6 +48,7 @@ pub(crate) struct World {
     pub(crate) all: Vec<Fact>,
     pub(crate) book: Option<BookedOrder>,
     pub(crate) postings: Vec<(EventId, Posting)>,
+    now: Millis,
     sequence: u64,
 }
 
@@ -239,6 +240,7 @@ impl World {
             all: Vec::new(),
             book: None,
             postings: Vec::new(),
+            now: Millis(i64::MAX),
             sequence: 0,
         };
         let mut told = String::new();
@@ -260,7 +262,7 @@ impl World {
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
-        decide(&key(), &self.facts, &self.catalog)
+        decide(&key(), &self.facts, &self.catalog, self.now)
     }
 
     fn booked(&self) -> Option<Box<Booked>> {
@@ -318,6 +320,7 @@ impl World {
                 }
             }
             "pay" => self.pay(words[1]),
+            "now" => self.now = at(&words),
             _ => panic!("clause {clause:?}"),
         }
     }

@@ -7,7 +7,7 @@ use catalog::program::Mode;
 use event::body::{
     Action, ActionKind, BookedOrder, BookedVersion, Lock, OrderState, Share, Validation,
 };
-use event::{Code, Currency, EventId, Micros, OrderKey, PartnerName};
+use event::{Code, Currency, EventId, Micros, Millis, OrderKey, PartnerName};
 use serde::Serialize;
 
 use crate::amount::{minus, sum};
@@ -46,6 +46,8 @@ pub struct Booked {
     pub lockable: Option<OrderState>,
     /// Such a lock would be without any act of a person.
     pub automatic: bool,
+    /// When it changes without any new fact: an end by forfeit that is announced comes into effect.
+    pub turns_at: Option<Millis>,
     /// Versions of terms that priced it, the program's at the order's time first.
     pub terms: Vec<Arc<str>>,
     /// What somebody should look at.
@@ -104,13 +106,13 @@ impl FindingKind {
     }
 }
 
-/// What the book has of an order whose facts are these. A function of the set of facts and of the catalog; it sees no
-/// clock and no order of arrival.
+/// What the book has of an order whose facts are these. A function of the set of facts, of the catalog and of `now`; it
+/// sees no order of arrival. `now` counts in one place: an end by forfeit that is announced takes nothing before it is there.
 ///
 /// # Panics
 /// If an amount and its parts differ: a book that loses or makes money must stop.
 #[must_use]
-pub fn decide(order: &OrderKey, facts: &Facts, catalog: &Snapshot) -> Outcome {
+pub fn decide(order: &OrderKey, facts: &Facts, catalog: &Snapshot, now: Millis) -> Outcome {
     if order.test {
         return Outcome::Unknown;
     }
@@ -137,7 +139,7 @@ pub fn decide(order: &OrderKey, facts: &Facts, catalog: &Snapshot) -> Outcome {
     }
     let standing = match base.rests_on {
         Rest::Decision(decided) => {
-            state::open(order, &base, decided, holding.validation, &priced, program)
+            state::open(order, &base, decided, holding.validation, &priced, (program, now))
         }
         Rest::Lock(lock) => {
             let held = holding.ids();
@@ -162,6 +164,7 @@ pub fn decide(order: &OrderKey, facts: &Facts, catalog: &Snapshot) -> Outcome {
     Outcome::Booked(Box::new(Booked {
         lockable: standing.lockable.filter(|_| !observed),
         automatic: standing.automatic,
+        turns_at: state::turns_at(&base, program, now),
         terms: priced.terms,
         findings: findings.list,
         order: BookedOrder {

@@ -53,6 +53,11 @@ pub(crate) fn lock_at(base: &Base<'_>, program: ProgramRef<'_>) -> Millis {
     }
 }
 
+/// When the order declines itself: an end of the winner's part by forfeit that is announced, and not there yet at `now`.
+pub(crate) fn turns_at(base: &Base<'_>, program: ProgramRef<'_>, now: Millis) -> Option<Millis> {
+    base.lock().is_none().then(|| forfeit(base, program)).flatten().filter(|at| *at > now)
+}
+
 /// The state before the lock. The first rule that applies decides.
 pub(crate) fn open<'a>(
     order: &OrderKey,
@@ -60,15 +65,16 @@ pub(crate) fn open<'a>(
     decided: &Decided,
     validation: Option<&'a Act>,
     priced: &Priced,
-    program: ProgramRef<'_>,
+    (program, now): (ProgramRef<'_>, Millis),
 ) -> Standing<'a> {
     let action = validation.map(|act| act.validation.action);
     if let (Some(act), Some(Action::Decline)) = (validation, action) {
         return Standing::declined_by(act).lockable_as(OrderState::Declined);
     }
-    if let Some(forfeit) = forfeited(order, base, program) {
+    let end = forfeit(base, program);
+    if let Some(at) = end.filter(|at| *at <= now) {
         let mut standing = Standing::new(OrderState::Declined, Code::Forfeited);
-        standing.forfeit = Some(forfeit);
+        standing.forfeit = Some(forfeit_id(order, base, at));
         return standing.lockable_as(OrderState::Declined);
     }
     if is_emptied(priced) {
@@ -129,19 +135,20 @@ fn is_emptied(priced: &Priced) -> bool {
     priced.amount > Micros(0) && priced.kept() == Micros(0)
 }
 
-/// What stands for the end of the winner's part by forfeit between the order and its lock.
-fn forfeited(order: &OrderKey, base: &Base<'_>, program: ProgramRef<'_>) -> Option<EventId> {
-    let winner = base.winner?;
-    let forfeit = program.forfeited_after(winner.as_str(), base.converted_at)?;
-    if forfeit.at >= lock_at(base, program) {
-        return None;
-    }
+/// When the winner's part ends by forfeit, between the order and its lock.
+fn forfeit(base: &Base<'_>, program: ProgramRef<'_>) -> Option<Millis> {
+    let forfeit = program.forfeited_after(base.winner?.as_str(), base.converted_at)?;
+    (forfeit.at < lock_at(base, program)).then_some(forfeit.at)
+}
+
+/// What stands for such an end in a version.
+fn forfeit_id(order: &OrderKey, base: &Base<'_>, at: Millis) -> EventId {
     let parts: [&[u8]; 3] = [
         order.program.as_str().as_bytes(),
-        winner.as_str().as_bytes(),
-        &forfeit.at.0.to_be_bytes(),
+        base.winner.map_or("", |winner| winner.as_str()).as_bytes(),
+        &at.0.to_be_bytes(),
     ];
-    Some(EventId::derived("sillage forfeit v1", &parts))
+    EventId::derived("sillage forfeit v1", &parts)
 }
 
 fn approves_itself(base: &Base<'_>, program: ProgramRef<'_>) -> bool {

@@ -161,19 +161,21 @@ impl Previewer {
             return Ok(Preview { order, before: None, after: None, done: None, fault: None });
         };
         let done = done(facts, &act.validation);
-        let (before, found_before) = outcome(&order, facts, &self.catalog);
+        let (before, found_before) = outcome(&order, facts, &self.catalog, received_at);
         facts.join(Fact::Act(Box::new(act)));
-        let (after, found) = outcome(&order, facts, &self.catalog);
+        let (after, found) = outcome(&order, facts, &self.catalog, received_at);
         let worse = |finding: &Finding| !found_before.iter().any(|known| covers(known, finding));
-        let new = found.iter().find(|finding| worse(finding)).map(|finding| finding.kind);
+        let new = found.iter().find(|finding| worse(finding));
         let fault = match (before, new) {
             (None, _) => Some(Fault {
                 code: "unknown_order",
-                message: "no such order is booked; by POST /v1/orders the act is kept until it is"
-                    .to_owned(),
+                message: format!(
+                    "no order {order} is booked; check its id, goal and program (by POST /v1/orders the act is kept until \
+                     it is booked)"
+                ),
             }),
-            (Some(_), Some(kind)) => {
-                Some(Fault { code: kind.as_str(), message: words(kind).to_owned() })
+            (Some(before), Some(finding)) => {
+                Some(Fault { code: finding.kind.as_str(), message: words(finding, before) })
             }
             (Some(_), None) => None,
         };
@@ -199,8 +201,9 @@ fn outcome(
     order: &OrderKey,
     facts: &Facts,
     catalog: &Snapshot,
+    now: Millis,
 ) -> (Option<Standing>, Vec<Finding>) {
-    match decide(order, facts, catalog) {
+    match decide(order, facts, catalog, now) {
         Outcome::Booked(booked) => (Some(Standing::of(&booked.order)), booked.findings),
         Outcome::Unknown | Outcome::Waiting(_) => (None, Vec::new()),
     }
@@ -218,14 +221,27 @@ impl Standing {
     }
 }
 
-const fn words(kind: FindingKind) -> &'static str {
-    match kind {
-        FindingKind::CurrencyDiffers => "the currency is not the order's",
-        FindingKind::ReturnedTooMuch => "more comes back than was bought",
-        FindingKind::ReturnedUnknownLine => "the order has no such line or article",
-        FindingKind::ActAfterLock => {
-            "the order is locked as something else; only money can still move"
+fn words(finding: &Finding, order: Standing) -> String {
+    let currency = finding.currency;
+    match finding.kind {
+        FindingKind::CurrencyDiffers => format!(
+            "the order is in {}, not in {currency}: give the amounts in the order's currency",
+            order.currency
+        ),
+        FindingKind::ReturnedTooMuch => format!(
+            "{} {currency} more comes back than was bought: give what came back so far in all, at most the order",
+            finding.amount.decimal(currency.exponent())
+        ),
+        FindingKind::ReturnedUnknownLine => {
+            "the order has no such line or article: give its place in the order (line) or its sku as it was reported"
+                .to_owned()
         }
-        FindingKind::DecisionAfterLock => "a later decision credits otherwise than the lock",
+        FindingKind::ActAfterLock => format!(
+            "the order is {} for good: only a decline or a return still moves money",
+            order.state.as_str()
+        ),
+        FindingKind::DecisionAfterLock => {
+            "a later decision credits otherwise than the lock".to_owned()
+        }
     }
 }

@@ -16,9 +16,9 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
-use catalog::Snapshot;
+use anyhow::Context as _;
 use catalog::import::{Format, snapshot_of};
+use catalog::{ProgramRef, Snapshot};
 use event::Clock;
 use event::body::Action;
 
@@ -50,12 +50,7 @@ pub(crate) fn run(arguments: &OrdersArguments) -> anyhow::Result<ExitCode> {
 fn act(action: Action, arguments: &FileArguments) -> anyhow::Result<ExitCode> {
     let config = config::from_environment(&arguments.config.config)?;
     let catalog = catalog_of(&config)?;
-    let program = catalog.program(&arguments.program).ok_or_else(|| {
-        let names: Vec<&str> =
-            catalog.programs().map(|program| program.name().as_str()).take(20).collect();
-        let names = names.join(", ");
-        Faults::one(format!("there is no program {:?}; the catalog has {names}", arguments.program))
-    })?;
+    let program = program_of(&catalog, &arguments.program)?;
     let text = text_of(&arguments.csv)?;
     let batch = arguments.batch.as_deref().map(checked).transpose().map_err(Faults::one)?;
     let job = Job { action, program, batch, mark: arguments.decimal_mark, now: SystemClock.now() };
@@ -157,14 +152,28 @@ fn catalog_of(config: &Config) -> anyhow::Result<Snapshot> {
         .map_err(|faults| catalog_file::faults(file, &faults).into())
 }
 
+/// The program of this name.
+fn program_of<'a>(catalog: &'a Snapshot, name: &str) -> Result<ProgramRef<'a>, Faults> {
+    catalog.program(name).ok_or_else(|| {
+        let names: Vec<&str> =
+            catalog.programs().map(|program| program.name().as_str()).take(20).collect();
+        let names = names.join(", ");
+        Faults::one(format!("there is no program {name:?}; the catalog has {names}"))
+    })
+}
+
 fn text_of(file: &Path) -> anyhow::Result<String> {
     let name = file.display();
-    let read = || format!("read {name}");
-    let bytes = std::fs::metadata(file).with_context(read)?.len();
+    let unread = |error: std::io::Error| {
+        let text = "give --csv a file with a header such as order_id,code and a row for each order";
+        Faults::one(format!("{name}: cannot read it: {error}; {text}"))
+    };
+    let bytes = std::fs::metadata(file).map_err(unread)?.len();
     if bytes > FILE_BYTES_MAX {
-        bail!("{name} has {bytes} bytes, more than {FILE_BYTES_MAX}: split it");
+        let text = format!("{name} has {bytes} bytes, more than {FILE_BYTES_MAX}: split it");
+        return Err(Faults::one(text).into());
     }
-    let bytes = std::fs::read(file).with_context(read)?;
+    let bytes = std::fs::read(file).map_err(unread)?;
     encoding::text(bytes).map_err(|(line, why)| Faults::one(format!("{name}:{line}: {why}")).into())
 }
 
@@ -183,7 +192,7 @@ fn edge_of<'a>(
     config: &'a Config,
 ) -> anyhow::Result<(String, Option<&'a str>)> {
     if let Some(url) = given {
-        if !url.starts_with("http://") {
+        if !url.starts_with("http://") || url::Url::parse(url).is_err() {
             let text = format!(
                 "--edge {url:?}: give http://HOST:PORT of the node itself, behind what ends TLS"
             );

@@ -171,6 +171,7 @@ impl Play {
         let mut command = Command::new("python3");
         command.arg("-B").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("checker/books.py"));
         command.args(["--check-locks", "--check-transfers", "--due-by", &due_by.to_string()]);
+        command.args(["--now", &now().to_string()]);
         let output = command.arg("--books").arg(&file).arg(folder.join("data")).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let figures = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -15,8 +15,8 @@ const SYNCHRONOUS: &str = if cfg!(test) { "OFF" } else { "FULL" };
 const APPLICATION: i64 = 0x534c_4544;
 
 /// `orders` is narrow, so that a list need not go through facts. What it has of an order:
-/// `due`: when it may be locked, if nothing but the time is missing. `open`: decided and not locked. `owed`: locked, and
-/// payments do not come up to what is due. `dirty`: 1 to be decided, 2 waits for a newer catalog.
+/// `due`: when it may be locked or changes by itself, if nothing but the time is missing. `open`: decided and not locked.
+/// `owed`: locked, and payments do not come up to what is due. `dirty`: 1 to be decided, 2 waits for a newer catalog.
 ///
 /// Transfers of an order lie side by side: a random key of 16 bytes costs three times as much.
 const TABLES: &str = "

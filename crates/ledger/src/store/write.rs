@@ -488,11 +488,13 @@ impl<'s> Writing<'s> {
         }
     }
 
-    /// Orders that may be locked at `now`, those due first, at most `most`.
-    pub(crate) fn due(&self, now: Millis, most: u32) -> Result<Vec<i64>, StoreError> {
+    /// Orders that at `now` may be locked or change by themselves, those due first, at most `most`. Without `locks` only
+    /// those that change.
+    pub(crate) fn due(&self, now: Millis, locks: bool, most: u32) -> Result<Vec<i64>, StoreError> {
         self.ids(
-            "SELECT id FROM orders WHERE due IS NOT NULL AND due <= ? ORDER BY due, id LIMIT ?",
-            params![now.0, most],
+            "SELECT id FROM orders WHERE due IS NOT NULL AND due <= ? AND (? OR due < lock_at) \
+             ORDER BY due, id LIMIT ?",
+            params![now.0, locks, most],
         )
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use event::body::{Account, BookedOrder, OrderState};
-use event::{Currency, EventId, Micros};
+use event::{Currency, EventId, Micros, Millis};
 use proptest::prelude::*;
 
 use crate::build::{START, World, key};
@@ -86,7 +86,7 @@ fn script(clauses: &[String]) -> String {
 }
 
 fn booked(world: &World, facts: &Facts) -> Option<Box<Booked>> {
-    match decide(&key(), facts, &world.catalog) {
+    match decide(&key(), facts, &world.catalog, Millis(i64::MAX)) {
         Outcome::Booked(booked) => Some(booked),
         Outcome::Unknown => None,
         Outcome::Waiting(miss) => panic!("{miss:?}"),

@@ -548,6 +548,7 @@ fn a_forfeit_takes_what_is_open_and_freeze_and_run_off_do_not() {
             "rule 5%; forfeit A @1d; sale 100.00 to=A:2,B",
             "rule 5%; forfeit A @1d; sale 100.00; decline 701 @2d",
             "rule 5%; forfeit A @1d; sale 100.00 note=609",
+            "rule 5%; forfeit A @2d; now @2d-1ms; sale 100.00; approve @1d; now @2d",
         ],
         expect![[r#"
             rule 5%; forfeit A @1d; sale 100.00; approve @2d
@@ -601,6 +602,16 @@ fn a_forfeit_takes_what_is_open_and_freeze_and_run_off_do_not() {
             rule 5%; forfeit A @1d; sale 100.00 note=609
               sale 100.00 note=609
                 declined 804, A 100 earns 0
+                = shop shop/sale/real/o:BX-1 A EUR declined 100000000 0 804
+            rule 5%; forfeit A @2d; now @2d-1ms; sale 100.00; approve @1d; now @2d
+              now @2d-1ms
+                Unknown
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              approve @1d
+                approved 0, A 100 earns 5; approve 5 pending:A→approved:A
+              now @2d
+                declined 804, A 100 earns 0; decline 5 approved:A→expense:shop
                 = shop shop/sale/real/o:BX-1 A EUR declined 100000000 0 804
         "#]],
     );
@@ -676,10 +687,13 @@ fn a_revised_decision_moves_the_difference() {
 fn a_test_is_not_booked_and_names_that_the_catalog_lacks_are_waited_for() {
     let (mut world, _) = World::run("rule 5%; sale 10.00");
     let test = "shop/sale/test/o:BX-1".parse().unwrap();
-    assert_eq!(crate::decide(&test, &world.facts, &world.catalog), Outcome::Unknown);
+    assert_eq!(
+        crate::decide(&test, &world.facts, &world.catalog, event::Millis(0)),
+        Outcome::Unknown
+    );
     let other = "cafe/sale/real/o:BX-1".parse().unwrap();
     assert_eq!(
-        crate::decide(&other, &world.facts, &world.catalog),
+        crate::decide(&other, &world.facts, &world.catalog, event::Millis(0)),
         Outcome::Waiting(crate::Miss::Program)
     );
     let stranger: event::PartnerName = "Z".parse().unwrap();

@@ -95,7 +95,7 @@ impl Accountant<'_> {
         (source, actor): (EventId, Option<String>),
     ) -> Result<(), Error> {
         let metrics = &self.worker.metrics;
-        let booked = match decide(&row.key, &row.facts, self.catalog) {
+        let booked = match decide(&row.key, &row.facts, self.catalog, self.now) {
             Outcome::Unknown => {
                 row.dirty = Dirty::No;
                 return Ok(self.writing.put(row)?);
@@ -109,7 +109,8 @@ impl Accountant<'_> {
             Outcome::Booked(booked) => booked,
         };
         row.dirty = Dirty::No;
-        row.due = booked.lockable.map(|_| booked.order.lock_at);
+        let lock_at = booked.lockable.map(|_| booked.order.lock_at);
+        row.due = [lock_at, booked.turns_at].into_iter().flatten().min();
         row.findings = Some(booked.findings.iter().map(finding_text).collect());
         let before = row.booked.take();
         let number = row.number.saturating_add(1);

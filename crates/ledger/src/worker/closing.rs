@@ -62,19 +62,17 @@ impl Session<'_> {
         #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
         let late_s = (late / 1000) as f64;
         worker.metrics.lock_lag.set(late_s);
-        if !worker.config.locks {
-            return Ok(false);
-        }
+        let locks_now = worker.config.locks;
         let catalog = worker.deps.catalog.snapshot();
-        let due = writing.due(at, LOCKS_MAX)?;
+        let due = writing.due(at, locks_now, LOCKS_MAX)?;
         let mut locks = Vec::with_capacity(due.len());
         let mut stale = false;
         for id in &due {
             let Some(mut row) = writing.order_by_id(*id)? else { continue };
-            let booked = match decide(&row.key, &row.facts, &catalog) {
-                Outcome::Booked(booked) if booked.is_due(at).is_some() => booked,
+            let booked = match decide(&row.key, &row.facts, &catalog, at) {
+                Outcome::Booked(booked) if locks_now && booked.is_due(at).is_some() => booked,
                 Outcome::Booked(_) | Outcome::Unknown | Outcome::Waiting(_) => {
-                    // The catalog is a newer one; the order is booked anew under it.
+                    // An announced end is there, or the catalog is a newer one: the order is booked anew.
                     (row.due, row.dirty, stale) = (None, Dirty::Undecided, true);
                     writing.put(&mut row)?;
                     continue;

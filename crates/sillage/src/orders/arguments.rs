@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use event::body::Action;
+use event::Code;
+use event::body::{Action, OrderState};
 
 use super::amount::Mark;
 use crate::cli::ConfigArgument;
@@ -90,11 +91,11 @@ pub(crate) struct ListArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) program: String,
     /// Only orders in this state: pending, approved, declined, held, locked, paid or reversed.
-    #[arg(long, value_name = "STATE")]
-    pub(crate) state: Option<String>,
+    #[arg(long, value_name = "STATE", value_parser = state)]
+    pub(crate) state: Option<OrderState>,
     /// Only orders with this reason code, such as 110.
-    #[arg(long, value_name = "CODE")]
-    pub(crate) code: Option<u16>,
+    #[arg(long, value_name = "CODE", value_parser = code)]
+    pub(crate) code: Option<Code>,
     /// Only orders of this partner.
     #[arg(long, value_name = "NAME")]
     pub(crate) partner: Option<String>,
@@ -103,4 +104,14 @@ pub(crate) struct ListArguments {
     pub(crate) ids: bool,
     #[command(flatten)]
     pub(crate) config: ConfigArgument,
+}
+
+fn state(word: &str) -> Result<OrderState, String> {
+    let words = || OrderState::ALL.map(OrderState::as_str).join(", ");
+    OrderState::from_word(word).ok_or_else(|| format!("give one of {}", words()))
+}
+
+fn code(text: &str) -> Result<Code, String> {
+    let code = text.parse().ok().and_then(Code::from_number);
+    code.ok_or_else(|| "give the number of a reason code, such as 110".to_owned())
 }

@@ -1,14 +1,15 @@
 //! `sillage orders list`: orders with their state and commission, as the running node knows them.
 
 use anyhow::{Context as _, bail};
+use catalog::Snapshot;
 use event::order::OrderRef;
 use event::{Code, Currency, Micros, Millis, OrderKey};
 use serde::Deserialize;
 use telemetry::admin;
 
 use super::arguments::ListArguments;
-use super::preview::grouped;
-use crate::config;
+use super::preview::{NOT_OURS, grouped, not_ours};
+use crate::config::{self, Faults};
 
 /// Where the admin listener answers for orders.
 const ROUTE: &str = "/v1/orders";
@@ -48,7 +49,7 @@ const HEADER: [&str; 8] =
 /// Prints the list.
 pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<()> {
     let config = config::from_environment(&arguments.config.config)?;
-    let code = arguments.code.map(|code| code.to_string());
+    let code = arguments.code.map(|code| code.number().to_string());
     if arguments.ids {
         println!("order_id,goal");
     }
@@ -56,7 +57,7 @@ pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<()> {
     let mut count = 0;
     loop {
         let mut parameters = vec![("program", arguments.program.as_str()), ("limit", LIMIT)];
-        parameters.extend(arguments.state.as_deref().map(|state| ("state", state)));
+        parameters.extend(arguments.state.map(|state| ("state", state.as_str())));
         parameters.extend(code.as_deref().map(|code| ("code", code)));
         parameters.extend(arguments.partner.as_deref().map(|partner| ("partner", partner)));
         parameters.extend(after.as_deref().map(|after| ("after", after)));
@@ -67,6 +68,9 @@ pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<()> {
             )
         })?;
         let text = String::from_utf8_lossy(&answer.body);
+        if NOT_OURS.contains(&answer.status) {
+            bail!("{}", not_ours(address, answer.status));
+        }
         if answer.status != 200 {
             bail!("{}", text.trim_end());
         }
@@ -89,6 +93,9 @@ pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<()> {
             Some(_) | None => break,
         }
     }
+    if count == 0 {
+        named(&super::catalog_of(&config)?, arguments)?; // a name that is wrong has no orders either
+    }
     match count {
         _ if arguments.ids => {}
         0 => println!("no such orders"),
@@ -96,6 +103,15 @@ pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<()> {
         count => println!("{} orders", grouped(count)),
     }
     Ok(())
+}
+
+/// Whether the catalog has the program and the partner.
+fn named(catalog: &Snapshot, arguments: &ListArguments) -> Result<(), Faults> {
+    super::program_of(catalog, &arguments.program)?;
+    match arguments.partner.as_deref().filter(|name| catalog.partner(name).is_none()) {
+        Some(name) => Err(Faults::one(format!("there is no partner {name:?} in the catalog"))),
+        None => Ok(()),
+    }
 }
 
 /// The order as a row of a file; none if it has no order id.

@@ -88,6 +88,9 @@ pub(super) fn ask(
             )
         })?;
         let text = String::from_utf8_lossy(&answer.body);
+        if NOT_OURS.contains(&answer.status) {
+            bail!("{}", not_ours(address, answer.status));
+        }
         if answer.status != 200 {
             bail!(
                 "the running node does not say what the file would do ({}): {}",
@@ -116,6 +119,17 @@ pub(super) fn ask(
         }
     }
     Ok(outlook)
+}
+
+/// Statuses of a listener that does not know the books.
+pub(super) const NOT_OURS: [u16; 3] = [404, 405, 421];
+
+/// What answers at the admin listener's address is something else.
+pub(super) fn not_ours(address: SocketAddr, status: u16) -> String {
+    format!(
+        "what answers at admin.listen = {address} does not know the books ({status}): is it the admin listener of a node that \
+         runs all roles, with this configuration?"
+    )
 }
 
 impl Outlook {

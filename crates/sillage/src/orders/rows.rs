@@ -229,7 +229,6 @@ impl Acts {
 fn columns(header: &Row<'_>, faults: &mut Vec<RowFault>) -> Vec<Option<&'static str>> {
     let mut columns: Vec<Option<&'static str>> = Vec::new();
     let mut fault = |text: String| faults.push(RowFault { line: header.line, text });
-    let mut unknown = false;
     for cell in &header.cells {
         let name = cell.trim();
         let known = COLUMNS.into_iter().find(|known| known.eq_ignore_ascii_case(name));
@@ -238,15 +237,14 @@ fn columns(header: &Row<'_>, faults: &mut Vec<RowFault>) -> Vec<Option<&'static 
                 fault(format!("{known}: the header names it twice; remove one of the columns"));
             }
             None if !name.is_empty() => {
-                unknown = true;
-                fault(format!("{name}: is no column of an act on an order; rename or remove it"));
+                fault(format!(
+                    "{name}: is no column of an act on an order; rename or remove it ({})",
+                    COLUMNS.join(", ")
+                ));
             }
             _ => {}
         }
         columns.push(known);
-    }
-    if unknown {
-        fault(format!("known columns are {}", COLUMNS.join(", ")));
     }
     if !columns.contains(&Some("order_id")) {
         fault("order_id: the header has no such column; name the one with the order ids so".into());

@@ -107,7 +107,10 @@ impl<'a> Door<'a> {
                 Answer::Later(pause, why) => (pause, why),
             };
             if attempt == ATTEMPTS_MAX {
-                bail!("{why}, {ATTEMPTS_MAX} times in a row");
+                bail!(
+                    "{why}, {ATTEMPTS_MAX} times in a row. Does the node run, and is that the address of its edge? Else give it \
+                     with --edge http://HOST:PORT"
+                );
             }
             attempt += 1;
             say(format!("{why}; again in {} s", pause.as_secs()));
@@ -170,6 +173,14 @@ impl<'a> Door<'a> {
                  that names it? Send it a SIGHUP, and compare the clocks",
                 self.key.id,
                 message(&text)
+            ),
+            StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::MISDIRECTED_REQUEST => bail!(
+                "{} answers {status}: {}. Is that the edge of the node, by a name of edge.hosts? Give it with --edge \
+                 http://HOST:PORT",
+                self.url,
+                message(&text).trim_end_matches('.')
             ),
             other => bail!("the edge at {} answers {other}: {}", self.url, message(&text)),
         }

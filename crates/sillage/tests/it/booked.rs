@@ -152,10 +152,10 @@ fn what_only_the_books_know_is_told_by_the_line() {
     let (code, out, err) = said_of(&place, node.admin, "return --program shop --csv back.csv");
     expect![[r#"
         64
-        back.csv:3: order BX-2: more comes back than was bought
-        back.csv:4: order BX-99: no such order is booked; by POST /v1/orders the act is kept until it is
-        back.csv:5: order BX-3: the currency is not the order's
-        back.csv:6: order BX-4: the order has no such line or article
+        back.csv:3: order BX-2: 5.08 EUR more comes back than was bought: give what came back so far in all, at most the order
+        back.csv:4: order BX-99: no order shop/sale/real/o:BX-99 is booked; check its id, goal and program (by POST /v1/orders the act is kept until it is booked)
+        back.csv:5: order BX-3: the order is in EUR, not in USD: give the amounts in the order's currency
+        back.csv:6: order BX-4: the order has no such line or article: give its place in the order (line) or its sku as it was reported
         back.csv: 5 rows, 5 orders, batch b2841fdbd5632599
                 1  stay in their state, with other money
                 4  with a fault

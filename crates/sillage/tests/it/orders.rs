@@ -384,14 +384,40 @@ fn a_wrong_command_line_is_64() {
         ),
         ("approve --program shop --csv a.csv --batch é", "--batch"),
         ("approve --program shop --csv a.csv --apply --edge https://x", "give http://HOST:PORT"),
+        (
+            "approve --program shop --csv a.csv --apply --edge http://127.0.0.1:1x",
+            "give http://HOST:PORT",
+        ),
         ("approve --program shop", "--csv"),
+        ("approve --program shop --csv no.csv", "no.csv: cannot read it: No such file"),
+        ("approve --program shop --csv .", ".: cannot read it: Is a directory"),
+        (
+            "list --program shop --state lost",
+            "give one of pending, held, approved, declined, locked",
+        ),
+        ("list --program shop --code 999", "give the number of a reason code"),
         ("cancel --program shop --csv a.csv", "unrecognized subcommand"),
     ] {
         let (code, _, err) = said(&place, &books, words);
         assert_eq!(code, 64, "{words}: {err}");
         assert!(err.contains(says), "{words}: {err}");
     }
-    let (code, _, err) = said(&place, &books, "approve --program shop --csv no.csv");
+}
+
+#[test]
+fn a_listener_that_is_another_is_told_from_one_that_is_not_there() {
+    let (place, node) = (with_key(), books());
+    let place_node = Node::start(&place, "edge");
+    place.write("a.csv", "order_id\nBX-1\n");
+    for words in ["approve --program shop --csv a.csv", "list --program shop"] {
+        let (code, _, err) = said_of(&place, place_node.edge, words);
+        assert_eq!(code, 1, "{err}");
+        assert!(err.contains("does not know the books (40"), "{err}");
+    }
+    let words =
+        format!("approve --program shop --csv a.csv --apply --edge http://{}", node.address());
+    let (code, out, _) = said(&place, &node, &words);
     assert_eq!(code, 1);
-    assert!(err.contains("read no.csv: No such file"), "{err}");
+    assert!(out.contains("Is that the edge of the node, by a name of edge.hosts?"), "{out}");
+    place_node.stop();
 }
