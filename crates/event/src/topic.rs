@@ -25,7 +25,7 @@ pub enum Topic {
     /// Decision versions with trace. Key: order key. Compacted, at least the last version is kept.
     #[serde(rename = "conversions.attributed")]
     Attributed,
-    /// Locks and payments, written once by the ledger. Key: order key. Kept for ever.
+    /// Locks and payments, written once by the ledger. Key: order key, or that of a day. Kept for ever.
     #[serde(rename = "orders.closed")]
     Closed,
     /// The ledger's outbox: changes of orders with their transfers. Key: order key. Kept for ever.

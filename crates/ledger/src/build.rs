@@ -340,6 +340,7 @@ impl World {
             amount,
             currency: booked.currency,
             actor: None,
+            whole: None,
         };
         let id = EventId::derived("pay", &[&count.to_be_bytes(), partner.as_bytes()]);
         self.join(Fact::Payment(id, payment));

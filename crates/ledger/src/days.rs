@@ -4,6 +4,7 @@
 //! function of counts by minute and of the catalog, and neither the order of touches nor the time of reading matters.
 
 mod calendar;
+mod pay;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +12,14 @@ use catalog::commission::{CommissionRule, PaidFor, Pays, Period};
 use catalog::partner::PartnerState;
 use catalog::program::Mode;
 use catalog::{CommissionTerms, Occasion, ProgramRef, RankedRule, Snapshot};
-use event::body::posting::{PayDay, Purpose, Transfer};
-use event::body::{Account, Touch, TouchKind};
-use event::{Currency, EventId, Flag, Micros, Millis, ProgramName};
+use event::body::posting::{PayDay, Purpose};
+use event::body::{Touch, TouchKind};
+use event::{Currency, Flag, Micros, Millis, ProgramName};
+
+use crate::amount::AMOUNT_MAX;
 
 pub use calendar::{Day, Zone};
+pub use pay::{Pay, line, posting_id, transfers};
 
 /// The grain of counts. Milliseconds.
 pub const MINUTE_MS: i64 = 60_000;
@@ -251,7 +255,7 @@ fn amount(pays: Pays, count: u64) -> Option<(Purpose, Micros)> {
         Pays::PerPeriod { amount, .. } => (Purpose::Fee, times(amount)),
         Pays::Percent(_) | Pays::PerOrder(_) | Pays::Excluded => return None,
     };
-    Some((purpose, Micros(i64::try_from(sum).unwrap_or(i64::MAX))))
+    Some((purpose, Micros(i64::try_from(sum).unwrap_or(AMOUNT_MAX).min(AMOUNT_MAX))))
 }
 
 /// From when on a day is posted: when it is over, and nothing of it is awaited any more.
@@ -259,54 +263,6 @@ fn amount(pays: Pays, count: u64) -> Option<(Purpose, Micros)> {
 pub fn due(program: ProgramRef<'_>, zone: &Zone, day: Day) -> Millis {
     let lateness = program.terms_at(zone.start(day)).terms.lateness_ms;
     Millis(zone.start(day.next()).0.saturating_add(lateness))
-}
-
-/// The transfer from one amount of a day to another, the `number`th of it. None if they are equal.
-#[must_use]
-pub fn transfer(
-    key: &PayDay,
-    number: u64,
-    (before, after): (Micros, Micros),
-    (currency, purpose): (Currency, Purpose),
-) -> Option<Transfer> {
-    let expense = Account::Expense(key.program.clone());
-    let payable = Account::Payable(key.partner.clone());
-    let (debit, credit, amount) = match after.0.checked_sub(before.0)? {
-        0 => return None,
-        more @ 1.. => (expense, payable, more),
-        less => (payable, expense, less.checked_neg()?),
-    };
-    let (from, to, subject) = (debit.to_string(), credit.to_string(), key.to_string());
-    let parts: [&[u8]; 7] = [
-        subject.as_bytes(),
-        &number.to_be_bytes(),
-        &before.0.to_be_bytes(),
-        &after.0.to_be_bytes(),
-        from.as_bytes(),
-        to.as_bytes(),
-        purpose.as_str().as_bytes(),
-    ];
-    let id = EventId::derived("sillage day transfer v1", &parts);
-    Some(Transfer { id, purpose, debit, credit, amount: Micros(amount), currency })
-}
-
-/// The id of the `number`th posting of a day.
-#[must_use]
-pub fn posting_id(key: &PayDay, number: u64, (before, after): (Micros, Micros)) -> EventId {
-    let key = key.to_string();
-    let parts: [&[u8]; 4] =
-        [key.as_bytes(), &number.to_be_bytes(), &before.0.to_be_bytes(), &after.0.to_be_bytes()];
-    EventId::derived("sillage day posting v1", &parts)
-}
-
-/// The line of `sillage books`. None: nothing is left of it.
-#[must_use]
-pub fn line(key: &PayDay, amount: Micros, currency: Currency) -> Option<String> {
-    let PayDay { program, partner, terms, rank, day } = key;
-    let Micros(micros) = amount;
-    (micros != 0).then(|| {
-        format!("{program}\tday:{day}/{terms}/{rank}\t{partner}\t{currency}\tlocked\t0\t{micros}\t")
-    })
 }
 
 #[cfg(test)]

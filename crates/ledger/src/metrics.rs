@@ -51,7 +51,7 @@ const DAYS: Metric = Metric::counter(
 );
 const PAID: Metric = Metric::counter(
     "ledger_payments_written_total",
-    "Payments written, one for each order and statement.",
+    "Payments written, one for each order or day of a statement.",
 );
 const IMBALANCE: Metric = Metric::gauge(
     "ledger_books_out_of_balance",

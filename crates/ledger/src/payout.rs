@@ -1,13 +1,15 @@
-//! Statements: what a partner is paid for locked orders, and the way from asking for it to having it in the book.
+//! Statements: what a partner is paid for locked orders and for days, and the way from asking for it to having it in the book.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-use event::body::posting::BookedOrder;
-use event::body::{OrderState, Payment};
+use event::body::posting::{BookedOrder, Purpose};
+use event::body::{OrderState, Payment, Subject, Whole};
 use event::{Code, Currency, EventId, Micros, Millis, OrderKey, PartnerName, ProgramName};
 use serde::{Deserialize, Serialize};
+
+use crate::store::DayRow;
 
 /// Payouts that wait for the worker. Count; a person asks for them.
 const ASKED_MAX: usize = 16;
@@ -17,7 +19,7 @@ const ASKED_MAX: usize = 16;
 pub struct Payout {
     /// The program.
     pub program: ProgramName,
-    /// Orders whose time was over before this instant.
+    /// Orders and days that were due before this instant.
     pub until: Millis,
     /// Who has it paid.
     pub actor: Option<String>,
@@ -33,9 +35,11 @@ pub enum Status {
     Paid,
     /// More was taken back than is due: it counts in the next one.
     CarriedForward,
+    /// A crash cut it off: some of its lines are paid. A payout of its program pays what it lacks, whatever its day.
+    CutOff,
 }
 
-/// What a partner gets for the orders of a program in one currency.
+/// What a partner gets for the orders and days of a program in one currency.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
     /// Derived from program, partner, currency and `until`.
@@ -46,35 +50,43 @@ pub struct Statement {
     pub partner: PartnerName,
     /// The currency.
     pub currency: Currency,
-    /// Orders whose time was over before this instant.
+    /// Orders and days that were due before this instant.
     pub until: Millis,
     /// What becomes of it.
     pub status: Status,
     /// Sum of the lines.
     pub amount_micros: Micros,
-    /// One line for each order, by order key.
+    /// One line for each order, by order key; then one for each rule on each day.
     pub lines: Vec<Line>,
 }
 
-/// An order in a statement.
+/// An order, or pay for a day, in a statement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
-    /// The order.
-    pub order: OrderKey,
+    /// The order or the day.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// Of a day: what was paid for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Purpose>,
     /// The order id as the merchant wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<String>,
     /// Time of the conversion.
-    pub converted_at: Millis,
-    /// Net amount of the partner's share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub converted_at: Option<Millis>,
+    /// Net amount of the partner's share; 0 of a day.
     pub net_micros: Micros,
-    /// Its commission now.
+    /// Its commission now, or what the day earned.
     pub commission_micros: Micros,
     /// What statements before this one have paid of it.
     pub paid_before_micros: Micros,
     /// What this statement pays; negative: taken back.
     pub amount_micros: Micros,
-    /// State of the order.
+    /// Whether it has paid it.
+    #[serde(default)]
+    pub paid: bool,
+    /// State of the order; a day is locked.
     pub state: OrderState,
     /// Its code.
     pub code: Code,
@@ -129,41 +141,116 @@ pub(crate) fn statement_id(payout: &Payout, partner: &PartnerName, currency: Cur
 impl Line {
     /// A line about a partner's part of an order. None if there is nothing to pay.
     pub(crate) fn of(order: &OrderKey, booked: &BookedOrder, part: &Part) -> Option<Self> {
-        let micros = |amount| i64::try_from(amount).ok().map(Micros);
         let amount = micros(part.outstanding()).filter(|amount| amount.0 != 0)?;
         Some(Self {
-            order: order.clone(),
+            subject: Subject::Order(order.clone()),
+            purpose: None,
             order_id: booked.order_id.clone(),
-            converted_at: booked.converted_at,
+            converted_at: Some(booked.converted_at),
             net_micros: micros(part.net)?,
             commission_micros: micros(part.commission)?,
             paid_before_micros: micros(part.paid)?,
             amount_micros: amount,
+            paid: false,
             state: booked.state,
             code: booked.code,
         })
     }
+
+    /// A line about a day. None if there is nothing to pay.
+    pub(crate) fn of_day(day: &DayRow) -> Option<Self> {
+        let amount = micros(day.pay().outstanding()).filter(|amount| amount.0 != 0)?;
+        let before = day.pay().paid;
+        Some(Self {
+            subject: Subject::Day(day.key.clone()),
+            purpose: Some(day.purpose),
+            order_id: None,
+            converted_at: None,
+            net_micros: Micros(0),
+            commission_micros: day.amount,
+            paid_before_micros: before,
+            amount_micros: amount,
+            paid: false,
+            state: OrderState::Locked,
+            code: Code::Ok,
+        })
+    }
+
+    /// A line that was paid.
+    pub(crate) fn paid(order: OrderKey, booked: &BookedOrder, part: &Part, amount: Micros) -> Self {
+        let cut = |amount: i128| micros(amount).unwrap_or(Micros(i64::MAX));
+        Self {
+            subject: Subject::Order(order),
+            purpose: None,
+            order_id: booked.order_id.clone(),
+            converted_at: Some(booked.converted_at),
+            net_micros: cut(part.net),
+            commission_micros: cut(part.commission),
+            paid_before_micros: cut(part.paid.saturating_sub(i128::from(amount.0))),
+            amount_micros: amount,
+            paid: true,
+            state: booked.state,
+            code: booked.code,
+        }
+    }
+
+    /// A line about a day that was paid.
+    pub(crate) fn paid_day(day: &DayRow, amount: Micros) -> Self {
+        Self {
+            subject: Subject::Day(day.key.clone()),
+            purpose: Some(day.purpose),
+            order_id: None,
+            converted_at: None,
+            net_micros: Micros(0),
+            commission_micros: day.amount,
+            paid_before_micros: Micros(day.pay().paid.0.saturating_sub(amount.0)),
+            amount_micros: amount,
+            paid: true,
+            state: OrderState::Locked,
+            code: Code::Ok,
+        }
+    }
+}
+
+fn micros(amount: i128) -> Option<Micros> {
+    i64::try_from(amount).ok().map(Micros)
 }
 
 impl Statement {
+    /// Lines that it has not paid.
+    pub(crate) fn unpaid(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|line| !line.paid)
+    }
+
     /// The payment of a line.
     pub(crate) fn payment(&self, line: &Line, actor: Option<&str>) -> Payment {
+        let lines = u64::try_from(self.lines.len()).unwrap_or(u64::MAX);
         Payment {
             statement: self.id.clone(),
             partner: self.partner.clone(),
             amount: line.amount_micros,
             currency: self.currency,
             actor: actor.map(str::to_owned),
+            whole: Some(Whole { until: self.until, lines, amount: self.amount_micros }),
+        }
+    }
+
+    /// Whether a payout pays something of it.
+    pub(crate) fn is_to_pay(&self) -> bool {
+        match self.status {
+            Status::Payable => true,
+            Status::CutOff => self.unpaid().next().is_some(),
+            Status::Paid | Status::CarriedForward => false,
         }
     }
 
     /// The same once its payments are durable.
-    pub(crate) fn now_paid(self) -> Self {
-        let status = match self.status {
-            Status::Payable => Status::Paid,
-            Status::Paid | Status::CarriedForward => self.status,
-        };
-        Self { status, ..self }
+    pub(crate) fn now_paid(mut self) -> Self {
+        if self.is_to_pay() {
+            self.status = Status::Paid;
+            self.lines.iter_mut().for_each(|line| line.paid = true);
+        }
+        self
     }
 }
 

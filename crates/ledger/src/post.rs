@@ -85,6 +85,25 @@ struct Held {
     paid: Micros,
 }
 
+/// The ways of money from one standing of a partner's pay for a day to another: due as soon as it is earned, so that what
+/// is earned, and what is paid of it, say all. Each with whether it is a payment; else what is earned changed.
+pub(crate) fn settled(
+    (program, partner): (&ProgramName, &PartnerName),
+    before: (Micros, Micros),
+    after: (Micros, Micros),
+) -> Vec<(bool, Account, Account, Micros)> {
+    let held = |(earned, paid): (Micros, Micros)| {
+        let open = i128::from(earned.0).saturating_sub(i128::from(paid.0));
+        let (payable, clawback) = (clamped(open.max(0)), clamped(open.min(0)));
+        Held { stage: Stage::Closed, payable, clawback, paid, ..Held::default() }
+    };
+    let way = |one: Move| {
+        let [debit, credit] = [one.debit, one.credit].map(|side| side.account(program, partner));
+        (one.purpose == Purpose::Pay, debit, credit, one.amount)
+    };
+    moves(held(before), held(after), false).into_iter().map(way).collect()
+}
+
 /// Where what is due stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 enum Stage {

@@ -13,6 +13,7 @@ mod accounts;
 mod chain;
 mod days;
 mod pay;
+mod payments;
 mod read;
 mod schema;
 mod write;

@@ -13,6 +13,7 @@ mod booking;
 mod closing;
 mod days;
 mod output;
+mod paying;
 mod reading;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -252,7 +253,11 @@ impl Session<'_> {
             self.say(&[])?;
         }
         self.check()?;
-        if self.look_at_catalog()? || self.decide_undecided()? || self.go_through_open()? {
+        if self.look_at_catalog()?
+            || self.decide_undecided()?
+            || self.book_paid_days()?
+            || self.go_through_open()?
+        {
             return Ok(true);
         }
         self.close()
@@ -376,7 +381,7 @@ impl Session<'_> {
             // Before the book knows that the batch is read: whatever happens in between, they are parked again.
             self.park(&taken.parked)?;
         }
-        if taken.orders.is_empty() && taken.days.is_empty() {
+        if taken.orders.is_empty() && taken.days.is_empty() && taken.paid_days.is_empty() {
             self.unwritten.insert(batch.partition, batch.next_offset);
             if taken.parked.is_empty() && self.unfollowed < UNFOLLOWED_MAX {
                 // Postings read back, or conversions: the group's cursor can wait for something that is worth an fsync.
@@ -399,6 +404,12 @@ impl Session<'_> {
                 if writing.restore_day(&day, id, &posting)? {
                     worker.metrics.restored.increment(1);
                 }
+            }
+            for (day, id, payment) in &taken.paid_days {
+                writing.day_paid(day, *id, payment)?;
+            }
+            if self.goal.is_none() {
+                paying::book_paid(&mut writing, &catalog, worker.deps.clock.now())?;
             }
             self.unwritten.insert(batch.partition, batch.next_offset);
             self.commit(writing)?;
@@ -433,6 +444,10 @@ impl Session<'_> {
                 Read::Day(day, id, posting) => {
                     metrics.postings.increment(1);
                     taken.days.push((day, id, posting));
+                }
+                Read::DayPaid(day, id, payment) => {
+                    metrics.closings.increment(1);
+                    taken.paid_days.push((day, id, payment));
                 }
                 Read::Skipped => metrics.skipped.increment(1),
                 Read::Unreadable(why) => {
@@ -472,6 +487,8 @@ struct Taken {
     places: HashMap<OrderKey, usize>,
     /// What was booked of days.
     days: Vec<(PayDay, EventId, Box<event::body::Posting>)>,
+    /// What was paid of days.
+    paid_days: Vec<(PayDay, EventId, Box<event::body::Payment>)>,
     parked: Vec<event::Envelope>,
 }
 

@@ -136,10 +136,10 @@ pub(crate) struct PayoutArguments {
     /// Orders whose lock was due before this day (in the program's time zone) or instant, and that are not paid yet.
     #[arg(long, value_name = "DATE")]
     pub(crate) until: String,
-    /// Writes one line per statement and order into this file.
+    /// Writes one line per statement and order or day into this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
-    /// Writes the statements with their orders into this file.
+    /// Writes the statements with their orders and days into this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     /// Marks the statements as paid. Without it nothing is changed.

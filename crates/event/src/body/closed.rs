@@ -6,20 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::body::conversion::{CustomerType, Item};
 use crate::body::decision::{Credit, DecisionStatus, DecisionVersion};
-use crate::body::posting::{OrderState, Share};
+use crate::body::posting::{OrderState, Share, Subject};
 use crate::code::Code;
 use crate::hash::ContentHash;
 use crate::id::EventId;
 use crate::money::{Currency, Micros};
 use crate::name::PartnerName;
-use crate::order::OrderKey;
 use crate::time::Millis;
 
-/// One closing of an order. Event id: derived from the order key and "lock", or the statement and partner.
+/// One closing of an order, or a payment of a day. Event id: derived from the order key and "lock", or from the statement and
+/// what it pays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
-    /// The order.
-    pub order: OrderKey,
+    /// The order or the day. A day is not locked.
+    #[serde(flatten)]
+    pub subject: Subject,
     /// What was closed.
     #[serde(flatten)]
     pub closing: Closing,
@@ -31,7 +32,7 @@ pub struct Closed {
 pub enum Closing {
     /// From here on the order is what the lock says.
     Lock(Box<Lock>),
-    /// A partner's share was paid.
+    /// A partner's share, or a day, was paid.
     Pay(Payment),
 }
 
@@ -90,18 +91,32 @@ pub struct Lock {
     pub shares: Vec<Share>,
 }
 
-/// A share that was paid.
+/// A share or a day that was paid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
     /// The statement.
     pub statement: String,
     /// The partner.
     pub partner: PartnerName,
-    /// What is paid for this order: negative if more was taken back than is due.
+    /// What is paid for this order or day: negative if more was taken back than is due.
     pub amount: Micros,
     /// Its currency.
     pub currency: Currency,
     /// Who had it paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
+    /// What the statement comes to with all its payments: one that has fewer was cut off. Absent in old payments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<Whole>,
+}
+
+/// A statement with all its payments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whole {
+    /// It pays for what was due before this instant.
+    pub until: Millis,
+    /// Its payments. Count.
+    pub lines: u64,
+    /// Their sum.
+    pub amount: Micros,
 }

@@ -121,6 +121,34 @@ impl Subject {
             Self::Day(day) => &day.program,
         }
     }
+
+    /// Whether it is a test: days never are.
+    #[must_use]
+    pub const fn is_test(&self) -> bool {
+        match self {
+            Self::Order(order) => order.test,
+            Self::Day(_) => false,
+        }
+    }
+
+    /// Hash of the text form.
+    #[must_use]
+    pub fn key_hash(&self) -> KeyHash {
+        match self {
+            Self::Order(order) => order.key_hash(),
+            Self::Day(day) => day.key_hash(),
+        }
+    }
+}
+
+/// The key of its records.
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Order(order) => order.fmt(f),
+            Self::Day(day) => day.fmt(f),
+        }
+    }
 }
 
 /// The key of pay without an order: one rule on one day.

@@ -14,8 +14,8 @@ use crate::body::{
     ClickVerdict, Closed, Closing, Conversion, CustomerType, DeviceClass, DuplicateVerdict,
     EventType, Evidence, ImpliedMerge, InvalidTraffic, Item, Landing, LaneLost, LaneStarted,
     LaneStopped, Lock, LossReason, MemberSummary, MemberVerdict, Merge, OrderRecord, OrderState,
-    PageKind, Posting, Purpose, Rejected, ReturnedLine, RuleUsed, Share, Source, SubIds, Subject,
-    Touch, TouchKind, Transfer, Trust, Validation,
+    PageKind, PayDay, Payment, Posting, Purpose, Rejected, ReturnedLine, RuleUsed, Share, Source,
+    SubIds, Subject, Touch, TouchKind, Transfer, Trust, Validation, Whole,
 };
 use crate::code::Code;
 use crate::consent::Consent;
@@ -391,7 +391,7 @@ fn sample(event_type: EventType) -> Body {
         }),
         EventType::Decision => Body::Decision(Box::new(decision())),
         EventType::Closed => Body::Closed(Box::new(Closed {
-            order: order(),
+            subject: Subject::Order(order()),
             closing: Closing::Lock(Box::new(lock())),
         })),
         EventType::Posting => Body::Posting(Box::new(posting())),
@@ -430,6 +430,47 @@ fn the_wire_form_of_every_kind_is_fixed_and_reads_back() {
         assert_eq!(read.body.event_type(), event_type);
         assert_eq!(String::from_utf8(read.to_json()).unwrap(), json);
         assert_eq!(EventType::from_number(event_type.number()), Some(event_type));
+    }
+}
+
+#[test]
+fn the_wire_form_of_payments_is_fixed_and_those_that_do_not_tell_of_the_whole_are_read() {
+    let payment = Payment {
+        statement: "01a1a1c9-e343-7000-8000-004123456789".into(),
+        partner: "lea-voyage".parse().unwrap(),
+        amount: Micros(3_746_000),
+        currency: "EUR".parse().unwrap(),
+        actor: Some("ann".into()),
+        whole: None,
+    };
+    let whole = Whole { until: NOW, lines: 2, amount: Micros(4_986_000) };
+    let day = PayDay {
+        program: "boutique".parse().unwrap(),
+        partner: "lea-voyage".parse().unwrap(),
+        terms: "program/boutique/terms/1".into(),
+        rank: 2,
+        day: "2026-11-03".into(),
+    };
+    let paid = |subject: Subject, payment| {
+        let key = subject.to_string();
+        let body = Body::Closed(Box::new(Closed { subject, closing: Closing::Pay(payment) }));
+        Envelope { key, body, ..envelope(EventType::Closed) }
+    };
+    for (file, written) in [
+        ("closed_pay_before_whole", paid(Subject::Order(decision().order), payment.clone())),
+        (
+            "closed_pay_order",
+            paid(
+                Subject::Order(decision().order),
+                Payment { whole: Some(whole), ..payment.clone() },
+            ),
+        ),
+        ("closed_pay_day", paid(Subject::Day(day), Payment { whole: Some(whole), ..payment })),
+    ] {
+        let json = String::from_utf8(written.to_json()).unwrap();
+        expect_file![format!("../../golden/v1/{file}.json")].assert_eq(&json);
+        let read = Envelope::read(json.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(read.to_json()).unwrap(), json);
     }
 }
 

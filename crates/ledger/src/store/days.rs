@@ -3,19 +3,20 @@
 mod booked;
 mod counting;
 mod due;
+mod paid;
 mod scopes;
 
 use event::body::TouchKind;
 
 pub(crate) use booked::DayRow;
-pub(in crate::store) use booked::{lines, programs};
+pub(in crate::store) use booked::{by_key, lines, owed, programs};
 pub(crate) use counting::{Counting, Note};
 
 /// A touch is kept by its id with where it counts: a later judgement names nothing but the id, and a repeated touch is
 /// found. Ids begin with their time, so the newest lie side by side.
 ///
 /// `day_notes`: what is said of touches; 0 judged, 1 activated. `day_due`: days of which something changed since they were
-/// last looked at. `day_programs`: the zone that days were counted in, and the next day whose periods are to be looked at.
+/// last looked at. `days_unbooked`: days of which a payment came, until it is booked. `day_programs`: the zone that days were counted in, and the next day whose periods are to be looked at.
 pub(super) const TABLES: &str = "
 CREATE TABLE day_scopes (
   program TEXT NOT NULL,
@@ -68,10 +69,17 @@ CREATE TABLE days (
   subject TEXT NOT NULL,
   number INTEGER NOT NULL,
   amount INTEGER NOT NULL,
+  paid INTEGER,
   currency TEXT NOT NULL,
   purpose TEXT NOT NULL
 ) STRICT;
 CREATE INDEX days_program ON days(program, day);
+CREATE INDEX days_owed ON days(program, key) WHERE amount <> coalesce(paid, 0);
+CREATE TABLE days_unbooked (
+  key TEXT PRIMARY KEY,
+  source BLOB NOT NULL,
+  actor TEXT
+) STRICT, WITHOUT ROWID;
 ";
 
 const fn kind_number(kind: TouchKind) -> i64 {

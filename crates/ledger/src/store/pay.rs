@@ -1,144 +1,250 @@
-//! Which statements there are to pay.
+//! Which statements there are to pay, and which were cut off while they were paid.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
-use event::{Currency, Micros, OrderKey, PartnerName};
+use catalog::Snapshot;
+use event::body::{BookedOrder, Subject};
+use event::{Currency, Micros, Millis, OrderKey, PartnerName, ProgramName};
 use rusqlite::{Connection, params};
 
-use super::{During as _, StoreError, accounts};
+use super::{During as _, StoreError, accounts, days};
+use crate::amount::total;
+use crate::days::{Day, Zone, due};
 use crate::payout::{Line, Payout, Statement, Status, parts, statement_id};
 
-/// The statements of a payout, by partner and currency. One that was paid before is as it was paid.
+/// The statements of a payout, by partner and currency, and before them those that were cut off. One that was paid before is
+/// as it was paid.
 ///
 /// # Panics
 /// A statement would pay more than is payable.
 pub(super) fn statements(
     connection: &Connection,
+    catalog: &Snapshot,
     payout: &Payout,
 ) -> Result<Vec<Statement>, StoreError> {
-    let mut statements: BTreeMap<(PartnerName, Currency), Statement> = BTreeMap::new();
-    each_order(
-        connection,
-        "SELECT o.key, c.booked, '' FROM orders o JOIN contents c ON c.id = o.id
-         WHERE o.program = ?1 AND o.owed = 1 AND o.lock_at < ?2 ORDER BY o.key",
-        params![payout.program.as_str(), payout.until.0],
-        |order, booked, _| {
-            for (partner, part) in parts(&booked) {
-                let Some(line) = Line::of(&order, &booked, &part) else { continue };
-                let statement = match statements.entry((partner.clone(), booked.currency)) {
-                    Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(new) => {
-                        let (partner, currency) = new.key().clone();
-                        new.insert(Statement {
-                            id: statement_id(payout, &partner, currency),
-                            program: payout.program.clone(),
-                            partner,
-                            currency,
-                            until: payout.until,
-                            status: Status::Payable,
-                            amount_micros: Micros(0),
-                            lines: Vec::new(),
-                        })
-                    }
-                };
-                statement.lines.push(line);
-            }
-        },
-    )?;
-    paid_before(connection, payout, &mut statements)?;
-    let mut all = Vec::with_capacity(statements.len());
-    for (_, mut statement) in statements {
-        let sum: i128 = statement
-            .lines
-            .iter()
-            .fold(0, |sum, line| sum.saturating_add(i128::from(line.amount_micros.0)));
-        let sum = i64::try_from(sum).map_err(StoreError::of("sum a statement"))?;
-        statement.amount_micros = Micros(sum);
-        if statement.status == Status::Payable && sum <= 0 {
-            statement.status = Status::CarriedForward;
+    let (mut all, mut cut_off) = (Vec::new(), Vec::new());
+    for known in known(connection, &payout.program)? {
+        let asked = known.id == statement_id(payout, &known.partner, known.currency);
+        match known.cut_off {
+            Some(until) => cut_off.push(known.statement(connection, until, Status::CutOff)?),
+            None if asked => all.push(known.statement(connection, payout.until, Status::Paid)?),
+            None => {}
         }
-        if statement.status == Status::Payable {
-            let payable = payable(connection, &statement.partner, statement.currency)?;
-            assert!(
-                i128::from(sum) <= payable,
-                "a statement of {sum} pays more than the {payable} payable"
-            );
+    }
+    cut_off.sort_by_key(|one| one.until);
+    let last = cut_off.last().map_or(payout.until, |one| one.until.max(payout.until));
+    let mut open = orders_owed(connection, &payout.program, last)?;
+    open.extend(days_owed(connection, catalog, &payout.program, last)?);
+    for mut statement in cut_off {
+        let paid: BTreeSet<Subject> =
+            statement.lines.iter().map(|line| line.subject.clone()).collect();
+        let lacks = |one: &Owed| {
+            (&one.partner, one.currency) == (&statement.partner, statement.currency)
+                && one.due < statement.until
+                && !paid.contains(&one.line.subject)
+        };
+        let (lines, rest): (Vec<_>, Vec<_>) = open.into_iter().partition(lacks);
+        let amounts = statement.lines.iter().chain(lines.iter().map(|one| &one.line));
+        // Of what is not above 0, nothing is paid; its lines are in the statement asked for.
+        if total(amounts.map(|line| line.amount_micros)) > 0 {
+            statement.lines.extend(lines.into_iter().map(|one| one.line));
+            open = rest;
+        } else {
+            open = lines.into_iter().chain(rest).collect();
         }
         all.push(statement);
+    }
+    let taken: BTreeSet<String> = all.iter().map(|one| one.id.clone()).collect();
+    open.retain(|one| {
+        one.due < payout.until && !taken.contains(&statement_id(payout, &one.partner, one.currency))
+    });
+    all.extend(new_statements(payout, open));
+    for statement in &mut all {
+        finish(connection, statement)?;
+    }
+    all.sort_by(|a, b| (&a.partner, a.currency, a.until).cmp(&(&b.partner, b.currency, b.until)));
+    Ok(all)
+}
+
+/// The statements of what is owed, by partner and currency.
+fn new_statements(payout: &Payout, open: Vec<Owed>) -> impl Iterator<Item = Statement> {
+    let mut statements: BTreeMap<(PartnerName, Currency), Statement> = BTreeMap::new();
+    for Owed { partner, currency, line, .. } in open {
+        let statement = match statements.entry((partner, currency)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let (partner, currency) = new.key().clone();
+                new.insert(Statement {
+                    id: statement_id(payout, &partner, currency),
+                    program: payout.program.clone(),
+                    partner,
+                    currency,
+                    until: payout.until,
+                    status: Status::Payable,
+                    amount_micros: Micros(0),
+                    lines: Vec::new(),
+                })
+            }
+        };
+        statement.lines.push(line);
+    }
+    statements.into_values()
+}
+
+/// Sums a statement up.
+fn finish(connection: &Connection, statement: &mut Statement) -> Result<(), StoreError> {
+    statement.lines.sort_by(|a, b| a.subject.cmp(&b.subject));
+    let sum = total(statement.lines.iter().map(|line| line.amount_micros));
+    let sum = i64::try_from(sum).map_err(StoreError::of("sum a statement"))?;
+    statement.amount_micros = Micros(sum);
+    if statement.status == Status::Payable && sum <= 0 {
+        statement.status = Status::CarriedForward;
+    }
+    if matches!(statement.status, Status::Payable | Status::CutOff) {
+        let unpaid = statement.unpaid().map(|line| line.amount_micros);
+        let (sum, account) =
+            (total(unpaid), event::body::Account::Payable(statement.partner.clone()));
+        let payable = accounts::of(connection, &account.to_string(), statement.currency.as_str())?;
+        assert!(sum <= payable, "a statement of {sum} pays more than the {payable} payable");
+    }
+    Ok(())
+}
+
+/// A statement of which payments are known.
+struct Known {
+    id: String,
+    program: ProgramName,
+    partner: PartnerName,
+    currency: Currency,
+    /// It was cut off: what it was to pay for was due before this instant.
+    cut_off: Option<Millis>,
+}
+
+/// The statements of a program that were paid, wholly or in part. One is whole if its payments are as many and come to as
+/// much as one of them says; payments that say nothing of it are of a time when nobody could tell.
+fn known(connection: &Connection, program: &ProgramName) -> Result<Vec<Known>, StoreError> {
+    const DOING: &str = "read the statements that are paid";
+    let mut found = connection
+        .prepare_cached(
+            "SELECT s.id, s.partner, s.currency, s.until, EXISTS (
+               SELECT 1 FROM wholes w
+               WHERE w.statement = s.id AND w.lines = s.lines AND CAST(w.amount AS TEXT) = s.amount)
+             FROM statements s WHERE s.program = ? ORDER BY s.id",
+        )
+        .during(DOING)?;
+    let read = |row: &rusqlite::Row<'_>| {
+        let names = (row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?);
+        Ok((names, row.get::<_, Option<i64>>(3)?, row.get::<_, bool>(4)?))
+    };
+    let mut all = Vec::new();
+    for row in found.query_map(params![program.as_str()], read).during(DOING)? {
+        let ((id, partner, currency), until, whole) = row.during(DOING)?;
+        all.push(Known {
+            id,
+            program: program.clone(),
+            partner: partner.parse().during(DOING)?,
+            currency: currency.parse().during(DOING)?,
+            cut_off: until.filter(|_| !whole).map(Millis),
+        });
     }
     Ok(all)
 }
 
-/// Replaces what would be paid by what was, where a statement of this payout is paid.
-fn paid_before(
-    connection: &Connection,
-    payout: &Payout,
-    statements: &mut BTreeMap<(PartnerName, Currency), Statement>,
-) -> Result<(), StoreError> {
-    const DOING: &str = "read the statements that are paid";
-    // A partner of whom nothing is open may have been paid, too.
-    let mut found = connection
-        .prepare_cached(
-            "SELECT DISTINCT statement, partner, currency FROM payments WHERE program = ?",
-        )
-        .during(DOING)?;
-    let rows = found
-        .query_map(params![payout.program.as_str()], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
-        })
-        .during(DOING)?;
-    for row in rows {
-        let (id, partner, currency) = row.during(DOING)?;
-        let partner: PartnerName = partner.parse().during(DOING)?;
-        let currency: Currency = currency.parse().during(DOING)?;
-        if id != statement_id(payout, &partner, currency) {
-            continue;
-        }
+impl Known {
+    /// It with what it has paid.
+    fn statement(
+        self,
+        connection: &Connection,
+        until: Millis,
+        status: Status,
+    ) -> Result<Statement, StoreError> {
+        const DOING: &str = "read the payments of a statement";
+        let Self { id, program, partner, currency, .. } = self;
         let mut lines = Vec::new();
         each_order(
             connection,
-            "SELECT o.key, c.booked, p.amount FROM payments p JOIN orders o ON o.id = p.order_id
-               JOIN contents c ON c.id = o.id WHERE p.statement = ?1 ORDER BY o.key",
+            "SELECT o.key, c.booked, p.amount, 0 FROM payments p JOIN orders o ON o.key = p.subject
+               JOIN contents c ON c.id = o.id WHERE p.statement = ?1 AND p.day = 0 ORDER BY o.key",
             params![id],
-            |order, booked, amount| {
-                let Some(part) = parts(&booked).remove(&partner) else { return };
-                let before = part.paid.saturating_sub(i128::from(amount));
-                let micros = |amount: i128| Micros(i64::try_from(amount).unwrap_or(i64::MAX));
-                lines.push(Line {
-                    order_id: booked.order_id.clone(),
-                    converted_at: booked.converted_at,
-                    net_micros: micros(part.net),
-                    commission_micros: micros(part.commission),
-                    paid_before_micros: micros(before),
-                    amount_micros: Micros(amount),
-                    state: booked.state,
-                    code: booked.code,
-                    order,
-                });
+            |order, booked, (amount, _)| {
+                let part = parts(&booked).remove(&partner).unwrap_or_default();
+                lines.push(Line::paid(order, &booked, &part, Micros(amount)));
             },
         )?;
-        statements.insert(
-            (partner.clone(), currency),
-            Statement {
-                id,
-                program: payout.program.clone(),
-                partner,
-                currency,
-                until: payout.until,
-                status: Status::Paid,
-                amount_micros: Micros(0),
-                lines,
-            },
-        );
+        let mut found = connection
+            .prepare_cached("SELECT subject, amount FROM payments WHERE statement = ? AND day = 1")
+            .during(DOING)?;
+        let read =
+            |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1).map(Micros)?));
+        for row in found.query_map(params![id], read).during(DOING)? {
+            let (key, amount) = row.during(DOING)?;
+            let Some(day) = days::by_key(connection, &key)? else { continue };
+            lines.push(Line::paid_day(&day, amount));
+        }
+        let amount_micros = Micros(0);
+        Ok(Statement { id, program, partner, currency, until, status, amount_micros, lines })
     }
-    Ok(())
+}
+
+/// What is owed to a partner for an order or a day.
+struct Owed {
+    partner: PartnerName,
+    currency: Currency,
+    due: Millis,
+    line: Line,
+}
+
+/// Locked orders that were due before `until`.
+fn orders_owed(
+    connection: &Connection,
+    program: &ProgramName,
+    until: Millis,
+) -> Result<Vec<Owed>, StoreError> {
+    let mut owed = Vec::new();
+    each_order(
+        connection,
+        "SELECT o.key, c.booked, 0, o.lock_at FROM orders o JOIN contents c ON c.id = o.id
+         WHERE o.program = ?1 AND o.owed = 1 AND o.lock_at < ?2 ORDER BY o.key",
+        params![program.as_str(), until.0],
+        |order, booked, (_, due)| {
+            for (partner, part) in parts(&booked) {
+                let Some(line) = Line::of(&order, &booked, &part) else { continue };
+                let (partner, currency) = (partner.clone(), booked.currency);
+                owed.push(Owed { partner, currency, due: Millis(due), line });
+            }
+        },
+    )?;
+    Ok(owed)
+}
+
+/// Days that were due before `until`.
+fn days_owed(
+    connection: &Connection,
+    catalog: &Snapshot,
+    program: &ProgramName,
+    until: Millis,
+) -> Result<Vec<Owed>, StoreError> {
+    let Some(program) = catalog.program(program.as_str()) else { return Ok(Vec::new()) };
+    let zone = Zone::named(program.time_zone());
+    let mut owed = Vec::new();
+    for row in days::owed(connection, program.name())? {
+        let day: Day = row.key.day.parse().during("read a day of a statement")?;
+        let due = due(program, &zone, day);
+        if due < until
+            && let Some(line) = Line::of_day(&row)
+        {
+            let (partner, currency) = (row.key.partner, row.currency);
+            owed.push(Owed { partner, currency, due, line });
+        }
+    }
+    Ok(owed)
 }
 
 fn each_order(
     connection: &Connection,
     sql: &str,
     values: impl rusqlite::Params,
-    mut each: impl FnMut(OrderKey, event::body::BookedOrder, i64),
+    mut each: impl FnMut(OrderKey, BookedOrder, (i64, i64)),
 ) -> Result<(), StoreError> {
     const DOING: &str = "read the orders of a statement";
     let mut found = connection.prepare_cached(sql).during(DOING)?;
@@ -146,18 +252,9 @@ fn each_order(
     while let Some(row) = rows.next().during(DOING)? {
         let key: String = row.get(0).during(DOING)?;
         let Some(booked) = row.get::<_, Option<String>>(1).during(DOING)? else { continue };
-        let amount = row.get_ref(2).during(DOING)?.as_i64().unwrap_or(0);
+        let numbers = (row.get(2).during(DOING)?, row.get(3).during(DOING)?);
         let booked = serde_json::from_str(&booked).during(DOING)?;
-        each(key.parse().during(DOING)?, booked, amount);
+        each(key.parse().during(DOING)?, booked, numbers);
     }
     Ok(())
-}
-
-fn payable(
-    connection: &Connection,
-    partner: &PartnerName,
-    currency: Currency,
-) -> Result<i128, StoreError> {
-    let account = event::body::Account::Payable(partner.clone()).to_string();
-    accounts::of(connection, &account, currency.as_str())
 }

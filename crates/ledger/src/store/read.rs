@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use catalog::Snapshot;
 use event::body::OrderState;
 use event::body::posting::BookedOrder;
 use event::{Code, Currency, Micros, Millis, OrderKey, PartnerName, ProgramName};
@@ -237,8 +238,12 @@ impl Reader {
     ///
     /// # Errors
     /// The book cannot be read.
-    pub fn statements(&self, payout: &Payout) -> Result<Vec<Statement>, StoreError> {
-        self.at_once(|connection| pay::statements(connection, payout))
+    pub fn statements(
+        &self,
+        catalog: &Snapshot,
+        payout: &Payout,
+    ) -> Result<Vec<Statement>, StoreError> {
+        self.at_once(|connection| pay::statements(connection, catalog, payout))
     }
 
     /// As [`Store::verify`](super::Store::verify).

@@ -6,7 +6,7 @@ use super::days::TABLES as DAYS;
 use super::{During as _, StoreError};
 
 /// Format of the file. A newer one is refused.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// Tests cut the power by copying the file.
 const SYNCHRONOUS: &str = if cfg!(test) { "OFF" } else { "FULL" };
@@ -17,6 +17,9 @@ const APPLICATION: i64 = 0x534c_4544;
 /// `orders` is narrow, so that a list need not go through facts. What it has of an order:
 /// `due`: when it may be locked or changes by itself, if nothing but the time is missing. `open`: decided and not locked.
 /// `owed`: locked, and payments do not come up to what is due. `dirty`: 1 to be decided, 2 waits for a newer catalog.
+///
+/// `statements`: the payments of each that are known, how many and how much (as text: parts of a statement may outgrow what
+/// the whole does not); `wholes`: what payments say that it comes to.
 ///
 /// Transfers of an order lie side by side: a random key of 16 bytes costs three times as much.
 const TABLES: &str = "
@@ -82,12 +85,27 @@ CREATE TABLE findings (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE payments (
   statement TEXT NOT NULL,
-  order_id INTEGER NOT NULL,
+  subject TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  amount INTEGER NOT NULL,
+  PRIMARY KEY (statement, subject)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX payments_of_days ON payments(subject) WHERE day = 1;
+CREATE TABLE statements (
+  id TEXT PRIMARY KEY,
   program TEXT NOT NULL,
   partner TEXT NOT NULL,
   currency TEXT NOT NULL,
+  until INTEGER,
+  lines INTEGER NOT NULL,
+  amount TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX statements_program ON statements(program);
+CREATE TABLE wholes (
+  statement TEXT NOT NULL,
+  lines INTEGER NOT NULL,
   amount INTEGER NOT NULL,
-  PRIMARY KEY (statement, order_id)
+  PRIMARY KEY (statement, lines, amount)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE outbox (
   n INTEGER PRIMARY KEY,

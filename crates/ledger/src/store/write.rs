@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::MutexGuard;
 
 use event::body::posting::{BookedOrder, Posting, Transfer};
-use event::body::{Account, OrderState, Payment};
+use event::body::{Account, OrderState};
 use event::envelope::CODEC_JSON;
 use event::topic::KeyHash;
 use event::{Body, Currency, Envelope, EventId, Millis, OrderKey, ProgramName};
@@ -12,10 +12,10 @@ use eventlog::{Cursor, Header};
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
 use super::chain::Chain;
-use super::{During as _, StoreError, accounts, pay, topic_number};
+use super::{During as _, StoreError, accounts, topic_number};
 use crate::balances;
 use crate::facts::Facts;
-use crate::payout::{self, Payout, Statement};
+use crate::payout;
 
 /// What still has to be done about an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -385,29 +385,6 @@ impl<'s> Writing<'s> {
             *sum = sum.saturating_add(amount);
         }
         Ok(())
-    }
-
-    /// Notes a payment in its statement. The order was [`put`](Self::put).
-    pub(crate) fn paid(&self, row: &Row, payment: &Payment) -> Result<(), StoreError> {
-        let Payment { statement, partner, amount, currency, .. } = payment;
-        self.run(
-            "INSERT OR IGNORE INTO payments (statement, order_id, program, partner, currency, amount)
-             VALUES (?, ?, ?, ?, ?, ?)",
-            params![
-                statement,
-                row.id,
-                row.key.program.as_str(),
-                partner.as_str(),
-                currency.as_str(),
-                amount.0
-            ],
-        )
-        .map(drop)
-    }
-
-    /// The statements of a payout.
-    pub(crate) fn statements(&self, payout: &Payout) -> Result<Vec<Statement>, StoreError> {
-        pay::statements(&self.connection, payout)
     }
 
     /// Orders that are booked. Count.

@@ -1,7 +1,7 @@
 //! Facts joined, decided and booked, in one transaction.
 
 use catalog::Snapshot;
-use event::body::Posting;
+use event::body::{Posting, Subject};
 use event::{EventId, Millis, OrderKey};
 
 use super::reading::Learned;
@@ -61,7 +61,7 @@ impl Accountant<'_> {
             self.book(&mut row, cause)?;
         }
         for payment in &payments {
-            self.writing.paid(&row, payment)?;
+            self.writing.note_payment(&Subject::Order(order.clone()), payment)?;
         }
         Ok(())
     }

@@ -1,15 +1,14 @@
-//! Locks what is due and pays what is asked for, always on the knowledge of everything that stood on the topics at a
+//! Locks what is due, always on the knowledge of everything that stood on the topics at a
 //! moment before.
 
 use std::time::Instant;
 
-use event::body::{Closed, Closing};
+use event::body::{Closed, Closing, Subject};
 use event::{EventId, Millis};
 use eventlog::Cursor;
 
 use super::{Outputs, Session};
 use crate::error::Error;
-use crate::payout::{Payout, Statement, Status};
 use crate::store::Dirty;
 use crate::{Outcome, decide, lock_of};
 
@@ -96,7 +95,8 @@ impl Session<'_> {
             let key = order.to_string();
             let id = EventId::derived("sillage lock v1", &[key.as_bytes()]);
             let (times, closing) = ((lock.lock_at, at), Closing::Lock(Box::new(lock)));
-            outputs.closed(id, times, Closed { order, closing }).map_err(Error::Write)?;
+            let subject = Subject::Order(order);
+            outputs.closed(id, times, Closed { subject, closing }).map_err(Error::Write)?;
         }
         outputs.commit(&[]).map_err(Error::Write)?;
         worker.metrics.locked.increment(count);
@@ -106,38 +106,4 @@ impl Session<'_> {
         }
         Ok(true)
     }
-
-    /// Pays what was asked for; whether there was something.
-    fn pay(&mut self) -> Result<bool, Error> {
-        let Some(asked) = self.worker.deps.desk.take() else { return Ok(false) };
-        let now = self.worker.deps.clock.now();
-        let statements = self.worker.deps.store.begin()?.statements(&asked.payout)?;
-        let mut outputs = Outputs::begin(&mut *self.consumer).map_err(Error::Write)?;
-        let mut count = 0_u64;
-        for statement in statements.iter().filter(|one| one.status == Status::Payable) {
-            for (id, closed) in payments(statement, &asked.payout) {
-                count = count.saturating_add(1);
-                outputs.closed(id, (now, now), closed).map_err(Error::Write)?;
-            }
-        }
-        outputs.commit(&[]).map_err(Error::Write)?;
-        self.worker.metrics.paid.increment(count);
-        let paid = statements.into_iter().map(Statement::now_paid).collect();
-        asked.answer(paid);
-        Ok(true)
-    }
-}
-
-/// The payments of a statement with their event ids: one for each order.
-fn payments<'a>(
-    statement: &'a Statement,
-    payout: &'a Payout,
-) -> impl Iterator<Item = (EventId, Closed)> + 'a {
-    statement.lines.iter().map(|line| {
-        let (order, key) = (line.order.clone(), line.order.to_string());
-        let parts = [statement.id.as_bytes(), key.as_bytes()];
-        let id = EventId::derived("sillage payment v1", &parts);
-        let payment = statement.payment(line, payout.actor.as_deref());
-        (id, Closed { order, closing: Closing::Pay(payment) })
-    })
 }

@@ -268,7 +268,8 @@ impl Looked<'_> {
         }
         let mut posted = 0_u64;
         for (mut row, amount) in rows {
-            if writing.book_day(&mut row, amount, (from, self.at))? {
+            let paid = row.paid;
+            if writing.book_day(&mut row, (amount, paid), None, (from, self.at))? {
                 posted = posted.saturating_add(1);
             }
         }

@@ -44,14 +44,14 @@ impl<'c> Outputs<'c> {
         closed: Closed,
     ) -> Result<(), Error> {
         debug_assert!(matches!(closed.closing, Closing::Lock(_) | Closing::Pay(_)));
-        let key_hash = closed.order.key_hash();
+        let key_hash = closed.subject.key_hash();
         let envelope = Envelope {
             id,
             occurred_at,
             received_at,
-            program: Some(closed.order.program.clone()),
-            test: closed.order.test,
-            key: closed.order.to_string(),
+            program: Some(closed.subject.program().clone()),
+            test: closed.subject.is_test(),
+            key: closed.subject.to_string(),
             body: Body::Closed(Box::new(closed)),
         };
         self.append(Topic::Closed, header(&envelope, key_hash), &envelope.to_json())

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::error::Error as _;
 
 use event::body::{
-    Closing, Credit, CustomerType, DecisionStatus, DecisionVersion, Item, PayDay, Posting,
+    Closing, Credit, CustomerType, DecisionStatus, DecisionVersion, Item, PayDay, Payment, Posting,
     Rejected, Subject, Trust,
 };
 use event::envelope::{CODEC_JSON, VERSION};
@@ -26,6 +26,8 @@ pub(super) enum Read {
     Posting(OrderKey, EventId, Box<Posting>),
     /// What was booked of a day, likewise.
     Day(PayDay, EventId, Box<Posting>),
+    /// A payment of a day.
+    DayPaid(PayDay, EventId, Box<Payment>),
     /// For other stages.
     Skipped,
     /// Not readable by this version, and why.
@@ -78,11 +80,19 @@ fn of_envelope(topic: Topic, envelope: Envelope) -> Read {
             let act = Act { id, at, received_at, validation: *validation };
             (order, learned(Fact::Act(Box::new(act)), actor))
         }
-        (Topic::Closed, Body::Closed(closed)) => match closed.closing {
-            Closing::Lock(lock) => (closed.order, learned(Fact::Lock(id, lock), None)),
-            Closing::Pay(payment) => {
+        (Topic::Closed, Body::Closed(closed)) => match (closed.subject, closed.closing) {
+            (Subject::Order(order), Closing::Lock(lock)) => {
+                (order, learned(Fact::Lock(id, lock), None))
+            }
+            (Subject::Order(order), Closing::Pay(payment)) => {
                 let actor = payment.actor.clone();
-                (closed.order, learned(Fact::Payment(id, payment), actor))
+                (order, learned(Fact::Payment(id, payment), actor))
+            }
+            (Subject::Day(day), Closing::Pay(payment)) => {
+                return Read::DayPaid(day, id, Box::new(payment));
+            }
+            (Subject::Day(day), Closing::Lock(_)) => {
+                return Read::Unreadable(format!("{day} is a day, which is not locked"));
             }
         },
         (Topic::Transfers, Body::Posting(posting)) => {

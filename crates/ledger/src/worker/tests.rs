@@ -11,7 +11,7 @@ use std::time::Duration;
 use catalog::{CatalogFile, Format, Handle, State};
 use event::body::decision::Decision;
 use event::body::{
-    Action, Body, Closed, Closing, OrderState, Payment, Posting, ReturnedLine, Validation,
+    Action, Body, Closed, Closing, OrderState, Payment, Posting, ReturnedLine, Subject, Validation,
 };
 use event::envelope::CODEC_JSON;
 use event::{Clock, Code, Envelope, EventId, LaneId, Micros, Millis, OrderKey, Sequence, Topic};
@@ -28,6 +28,7 @@ use crate::store::{ChainFault, FILE, Filter, Reader, Store};
 use crate::{Outcome, books_lines, decide};
 
 mod days;
+mod payouts;
 mod view;
 
 const DAY: i64 = 86_400_000;
@@ -733,7 +734,8 @@ fn a_payout_pays_what_is_locked_once_and_carries_what_was_taken_back() {
         actor: Some("ann".into()),
     };
     let dry = |days| {
-        let statements = Reader::open(folder.path()).unwrap().statements(&payout(days)).unwrap();
+        let statements = Reader::open(folder.path()).unwrap();
+        let statements = statements.statements(&bench.catalog.snapshot(), &payout(days)).unwrap();
         statements
             .into_iter()
             .map(|s| (s.partner.to_string(), s.status, s.amount_micros.0, s.lines.len()))
@@ -791,16 +793,17 @@ fn a_payout_pays_what_is_locked_once_and_carries_what_was_taken_back() {
 #[test]
 fn a_payment_names_its_order_and_who_had_it_paid() {
     let closed = Closed {
-        order: order("BX-1"),
+        subject: Subject::Order(order("BX-1")),
         closing: Closing::Pay(Payment {
             statement: "s".into(),
             partner: "lea".parse().unwrap(),
             amount: Micros(1),
             currency: "EUR".parse().unwrap(),
             actor: Some("ann".into()),
+            whole: None,
         }),
     };
-    let envelope = envelope(&closed.order.clone(), id(0, 1), 0, Body::Closed(Box::new(closed)));
+    let envelope = envelope(&order("BX-1"), id(0, 1), 0, Body::Closed(Box::new(closed)));
     let Read::Fact(order, learned) = read(Topic::Closed, &record(&envelope)) else { panic!() };
     assert_eq!((order, learned.actor), (self::order("BX-1"), Some("ann".into())));
 }

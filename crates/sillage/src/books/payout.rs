@@ -1,4 +1,4 @@
-//! `sillage payout`: a statement for each partner and currency, as a table, CSV and JSON; with `--apply` marked as paid.
+//! `sillage payout`: a statement for each partner and currency, with its orders and days, as a table, CSV and JSON; with `--apply` marked as paid.
 //!
 //! The money itself is moved by whoever pays. The same payout again shows the same statements and pays nothing.
 
@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use event::body::{PayDay, Subject};
 use event::{Currency, Micros};
 use ledger::Statement;
-use ledger::payout::Status;
+use ledger::payout::{Line, Status};
 use telemetry::admin;
 
 use super::routes::{PAYOUTS, Statements, Wanted};
@@ -44,7 +45,8 @@ pub(crate) fn run(arguments: &PayoutArguments) -> anyhow::Result<()> {
         write(file, &csv(&statements))?;
     }
     print!("{}", table(&statements));
-    if !arguments.apply && statements.iter().any(|one| one.status == Status::Payable) {
+    let pays = |one: &Statement| matches!(one.status, Status::Payable | Status::CutOff);
+    if !arguments.apply && statements.iter().any(pays) {
         println!("nothing was marked as paid. To do so: the same command with --apply");
     }
     Ok(())
@@ -64,32 +66,49 @@ const fn word(status: Status) -> &'static str {
         Status::Payable => "to pay",
         Status::Paid => "paid",
         Status::CarriedForward => "carried forward",
+        Status::CutOff => "cut off",
     }
 }
 
 /// One row for each statement.
 pub(crate) fn table(statements: &[Statement]) -> String {
     let mut text = String::new();
-    let mut row = |cells: [&str; 5]| {
-        let [partner, orders, amount, status, id] = cells;
+    let mut row = |cells: [&str; 6]| {
+        let [partner, orders, days, amount, status, id] = cells;
         // Writing to a String does not fail.
-        let _written = writeln!(text, "{partner:<20} {orders:>7} {amount:>18}  {status:<15}  {id}");
+        let _written =
+            writeln!(text, "{partner:<20} {orders:>7} {days:>6} {amount:>18}  {status:<15}  {id}");
     };
     if statements.is_empty() {
-        return "nothing is locked and not paid\n".to_owned();
+        return "nothing is due and not paid\n".to_owned();
     }
-    row(["partner", "orders", "amount", "", "statement"]);
+    row(["partner", "orders", "days", "amount", "", "statement"]);
     for one in statements {
         let amount = format!("{} {}", money(one.amount_micros, one.currency), one.currency);
-        let orders = one.lines.len().to_string();
-        row([one.partner.as_str(), &orders, &amount, word(one.status), &one.id]);
+        let of_day = |line: &&Line| matches!(line.subject, Subject::Day(_));
+        let days = one.lines.iter().filter(of_day).count();
+        let (orders, days) = (one.lines.len().saturating_sub(days).to_string(), days.to_string());
+        row([one.partner.as_str(), &orders, &days, &amount, word(one.status), &one.id]);
+    }
+    if statements.iter().any(|one| one.status == Status::CutOff) {
+        text.push_str(
+            "cut off: a crash came between its payments. --apply pays what is still due of it, and nothing twice\n",
+        );
     }
     text
 }
 
-const HEADER: &str = "statement,partner,status,order,order_id,converted_at,currency,net,commission,paid_before,amount,state,code";
+const HEADER: &str = "statement,partner,status,order,order_id,converted_at,currency,net,commission,paid_before,amount,state,code,for";
 
-/// One row for each statement and order.
+/// What a line is about: an order key, or a day as `sillage books` writes it.
+fn subject(line: &Line) -> String {
+    match &line.subject {
+        Subject::Order(order) => order.to_string(),
+        Subject::Day(PayDay { terms, rank, day, .. }) => format!("day:{day}/{terms}/{rank}"),
+    }
+}
+
+/// One row for each statement and order or day.
 pub(crate) fn csv(statements: &[Statement]) -> String {
     let mut text = format!("{HEADER}\n");
     for one in statements {
@@ -99,9 +118,9 @@ pub(crate) fn csv(statements: &[Statement]) -> String {
                 one.id.clone(),
                 one.partner.to_string(),
                 word(one.status).to_owned(),
-                line.order.to_string(),
+                subject(line),
                 line.order_id.clone().unwrap_or_default(),
-                line.converted_at.rfc3339(),
+                line.converted_at.map(event::Millis::rfc3339).unwrap_or_default(),
                 currency.to_string(),
                 money(line.net_micros, currency),
                 money(line.commission_micros, currency),
@@ -109,6 +128,7 @@ pub(crate) fn csv(statements: &[Statement]) -> String {
                 money(line.amount_micros, currency),
                 line.state.to_string(),
                 line.code.number().to_string(),
+                line.purpose.map_or("order", |purpose| purpose.as_str()).to_owned(),
             ];
             let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
             text.push_str(&cells.join(","));
@@ -136,28 +156,33 @@ mod tests {
     use super::{csv, quoted, table};
 
     #[test]
-    fn a_statement_is_a_row_and_its_orders_are_lines() {
+    fn a_statement_is_a_row_and_its_orders_and_days_are_lines() {
         let statement = serde_json::json!([{
             "id": "s1", "program": "shop", "partner": "lea", "currency": "EUR", "until": 0, "status": "payable",
-            "amount_micros": 3_746_000,
+            "amount_micros": 4_986_000,
             "lines": [{
                 "order": "shop/sale/real/o:BX-1", "order_id": "=BX,1", "converted_at": 0, "net_micros": 74_920_000,
                 "commission_micros": 3_746_000, "paid_before_micros": 0, "amount_micros": 3_746_000,
                 "state": "locked", "code": 0,
+            }, {
+                "day": { "program": "shop", "partner": "lea", "terms": "program/shop/terms/1", "rank": 2, "day": "2026-11-03" },
+                "purpose": "click", "net_micros": 0, "commission_micros": 1_240_000, "paid_before_micros": 0,
+                "amount_micros": 1_240_000, "state": "locked", "code": 0,
             }],
         }]);
         let statements: Vec<_> = serde_json::from_value(statement).unwrap();
         expect_test::expect![[r#"
-            partner               orders             amount                   statement
-            lea                        1          3.746 EUR  to pay           s1
+            partner               orders   days             amount                   statement
+            lea                        1      1          4.986 EUR  to pay           s1
         "#]]
         .assert_eq(&table(&statements));
         expect_test::expect![[r#"
-            statement,partner,status,order,order_id,converted_at,currency,net,commission,paid_before,amount,state,code
-            s1,lea,to pay,shop/sale/real/o:BX-1,"'=BX,1",1970-01-01T00:00:00.000Z,EUR,74.92,3.746,0.00,3.746,locked,0
+            statement,partner,status,order,order_id,converted_at,currency,net,commission,paid_before,amount,state,code,for
+            s1,lea,to pay,shop/sale/real/o:BX-1,"'=BX,1",1970-01-01T00:00:00.000Z,EUR,74.92,3.746,0.00,3.746,locked,0,order
+            s1,lea,to pay,day:2026-11-03/program/shop/terms/1/2,,,EUR,0.00,1.24,0.00,1.24,locked,0,click
         "#]]
         .assert_eq(&csv(&statements));
-        assert_eq!(table(&[]), "nothing is locked and not paid\n");
+        assert_eq!(table(&[]), "nothing is due and not paid\n");
     }
 
     #[test]

@@ -239,7 +239,7 @@ impl Desk {
         let statements = if wanted.apply {
             self.view.pay(payout).map_err(|error| Refused::Later(error.to_string()))?
         } else {
-            self.view.reader()?.statements(&payout)?
+            self.view.reader()?.statements(&catalog, &payout)?
         };
         let body = serde_json::to_string(&Statements { statements }).unwrap_or_default();
         Ok(Reply::json(StatusCode::OK, body + "\n"))

@@ -1,11 +1,11 @@
 //! What days are booked at.
 
-use event::body::posting::{PayDay, Posting, Purpose};
+use event::body::posting::{PayDay, Posting, Purpose, Transfer};
 use event::body::{Account, Subject};
 use event::{Body, Currency, Envelope, EventId, Micros, Millis, ProgramName};
 use rusqlite::{Connection, Params, params};
 
-use crate::days::{self, Day};
+use crate::days::{self, Day, Pay};
 use crate::store::{During as _, StoreError, Writing};
 
 /// Balances of days: one member counts all touches.
@@ -20,6 +20,8 @@ pub(crate) struct DayRow {
     pub(crate) number: u64,
     /// What it is booked at.
     pub(crate) amount: Micros,
+    /// What is booked of its payments; none: there was none.
+    pub(crate) paid: Option<Micros>,
     pub(crate) currency: Currency,
     pub(crate) purpose: Purpose,
 }
@@ -27,7 +29,12 @@ pub(crate) struct DayRow {
 impl DayRow {
     /// A day that nothing was booked of.
     pub(crate) const fn new(key: PayDay, currency: Currency, purpose: Purpose) -> Self {
-        Self { id: None, key, number: 0, amount: Micros(0), currency, purpose }
+        Self { id: None, key, number: 0, amount: Micros(0), paid: None, currency, purpose }
+    }
+
+    /// As it stands on the accounts.
+    pub(crate) fn pay(&self) -> Pay {
+        Pay { earned: self.amount, paid: self.paid.unwrap_or_default() }
     }
 }
 
@@ -38,56 +45,30 @@ impl Writing<'_> {
         program: &ProgramName,
         day: Day,
     ) -> Result<Vec<DayRow>, StoreError> {
-        self.day_rows("program = ? AND day = ?", params![program.as_str(), day.number()])
+        let values = params![program.as_str(), day.number()];
+        rows(&self.connection, "program = ? AND day = ?", values)
     }
 
     /// What is booked of one rule on one day.
     pub(crate) fn day(&self, key: &PayDay) -> Result<Option<DayRow>, StoreError> {
-        let found = self.day_rows("key = ?", params![key.to_string()])?;
-        Ok(found.into_iter().next())
-    }
-
-    fn day_rows(&self, which: &str, values: impl Params) -> Result<Vec<DayRow>, StoreError> {
-        const DOING: &str = "read a day of the book";
-        let sql = format!(
-            "SELECT id, subject, number, amount, currency, purpose FROM days WHERE {which} ORDER BY key"
-        );
-        let mut found = self.connection.prepare_cached(&sql).during(DOING)?;
-        let mut rows = found.query(values).during(DOING)?;
-        let mut all = Vec::new();
-        while let Some(row) = rows.next().during(DOING)? {
-            let columns = || -> rusqlite::Result<(Option<i64>, i64, i64)> {
-                Ok((row.get(0)?, row.get(2)?, row.get(3)?))
-            };
-            let (id, number, amount) = columns().during(DOING)?;
-            let text = |place| row.get_ref(place).during(DOING)?.as_str().during(DOING);
-            all.push(DayRow {
-                id,
-                key: serde_json::from_str(text(1)?).during(DOING)?,
-                number: u64::try_from(number).unwrap_or(0),
-                amount: Micros(amount),
-                currency: text(4)?.parse().during(DOING)?,
-                purpose: serde_json::from_str(text(5)?).during(DOING)?,
-            });
-        }
-        Ok(all)
+        by_key(&self.connection, &key.to_string())
     }
 
     fn put_day(&self, row: &mut DayRow) -> Result<(), StoreError> {
         const DOING: &str = "write a day of the book";
         let number = i64::try_from(row.number).unwrap_or(i64::MAX);
         if let Some(id) = row.id {
-            let change = params![id, number, row.amount.0];
+            let change = params![id, number, row.amount.0, row.paid.map(|paid| paid.0)];
             return self
-                .run("UPDATE days SET number = ?2, amount = ?3 WHERE id = ?1", change)
+                .run("UPDATE days SET number = ?2, amount = ?3, paid = ?4 WHERE id = ?1", change)
                 .map(drop);
         }
         let day: Day = row.key.day.parse().during(DOING)?;
         let (subject, purpose) =
             (serde_json::to_string(&row.key), serde_json::to_string(&row.purpose));
         self.run(
-            "INSERT INTO days (key, program, day, subject, number, amount, currency, purpose)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO days (key, program, day, subject, number, amount, paid, currency, purpose)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 row.key.to_string(),
                 row.key.program.as_str(),
@@ -95,6 +76,7 @@ impl Writing<'_> {
                 subject.during(DOING)?,
                 number,
                 row.amount.0,
+                row.paid.map(|paid| paid.0),
                 row.currency.as_str(),
                 purpose.during(DOING)?
             ],
@@ -103,30 +85,41 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Books another amount of a day, and says so. Whether it is another one.
+    /// Books what a day earned and what was paid of it, and says so. Whether money moved.
     pub(crate) fn book_day(
         &mut self,
         row: &mut DayRow,
-        amount: Micros,
-        at: (Millis, Millis),
+        (earned, paid): (Micros, Option<Micros>),
+        cause: Option<(EventId, Option<String>)>,
+        (day_at, changed_at): (Millis, Millis),
     ) -> Result<bool, StoreError> {
-        let (number, amounts) = (row.number.saturating_add(1), (row.amount, amount));
-        let of = (row.currency, row.purpose);
-        let Some(transfer) = days::transfer(&row.key, number, amounts, of) else {
+        let (number, before) = (row.number.saturating_add(1), row.pay());
+        let leads = (before, Pay { earned, paid: paid.unwrap_or_default() });
+        let transfers = days::transfers(&row.key, number, leads, (row.currency, row.purpose));
+        if transfers.is_empty() {
+            if row.paid != paid {
+                row.paid = paid;
+                self.put_day(row)?;
+            }
             return Ok(false);
-        };
-        let (day_at, changed_at) = at;
-        let id = days::posting_id(&row.key, number, amounts);
+        }
+        let id = days::posting_id(&row.key, number, leads);
+        let (source, actor) = cause.unwrap_or((id, None));
         let posting = Posting {
             subject: Subject::Day(row.key.clone()),
             number,
-            source: id,
-            actor: None,
+            source,
+            actor,
             changed_at,
             booked: None,
-            transfers: vec![transfer],
+            transfers,
         };
-        (row.number, row.amount) = (number, amount);
+        assert!(
+            before.after(&row.key, &posting) == Some(leads.1),
+            "transfers of {} lead elsewhere",
+            row.key
+        );
+        (row.number, row.amount, row.paid) = (number, earned, paid);
         self.put_day(row)?;
         let key = row.key.to_string();
         self.apply((row.id.map(i64::wrapping_neg), &key, PARTITION), id, &posting)?;
@@ -151,7 +144,11 @@ impl Writing<'_> {
         posting: &Posting,
     ) -> Result<bool, StoreError> {
         const DOING: &str = "take a day back";
-        let Some(first) = posting.transfers.first() else { return Ok(false) };
+        let of_expense = |one: &&Transfer| {
+            [&one.debit, &one.credit].into_iter().any(|side| matches!(side, Account::Expense(_)))
+        };
+        let first = posting.transfers.iter().find(of_expense).or(posting.transfers.first());
+        let Some(first) = first else { return Ok(false) };
         let known = self.day(key)?;
         let mut row =
             known.unwrap_or_else(|| DayRow::new(key.clone(), first.currency, first.purpose));
@@ -160,9 +157,11 @@ impl Writing<'_> {
         }
         let day: Day = key.day.parse().during(DOING)?;
         self.day_changed(&key.program, day)?;
+        self.day_unbooked(key, (posting.source, posting.actor.as_deref()))?;
         let follows = row.number.checked_add(1) == Some(posting.number);
+        let after = row.pay().after(key, posting).filter(|_| follows);
         row.number = posting.number;
-        if !follows {
+        let Some(after) = after else {
             tracing::error!(
                 day = %key,
                 number = posting.number,
@@ -170,14 +169,11 @@ impl Writing<'_> {
             );
             self.put_day(&mut row)?;
             return Ok(true);
-        }
-        for transfer in &posting.transfers {
-            let owed = match (&transfer.debit, &transfer.credit) {
-                (Account::Expense(_), _) => row.amount.0.checked_add(transfer.amount.0),
-                (_, Account::Expense(_)) => row.amount.0.checked_sub(transfer.amount.0),
-                _ => Some(row.amount.0),
-            };
-            row.amount = Micros(owed.ok_or("an amount beyond all bounds").during(DOING)?);
+        };
+        let paid = row.pay().paid;
+        row.amount = after.earned;
+        if row.paid.is_some() || after.paid != paid {
+            row.paid = Some(after.paid);
         }
         self.put_day(&mut row)?;
         self.apply((row.id.map(i64::wrapping_neg), &key.to_string(), PARTITION), id, posting)?;
@@ -190,20 +186,62 @@ pub(in crate::store) fn lines(
     connection: &Connection,
     program: &str,
 ) -> Result<Vec<String>, StoreError> {
-    const DOING: &str = "read the days of the book";
-    let mut found = connection
-        .prepare_cached("SELECT subject, amount, currency FROM days WHERE program = ?")
-        .during(DOING)?;
-    let mut rows = found.query(params![program]).during(DOING)?;
     let mut lines = Vec::new();
-    while let Some(row) = rows.next().during(DOING)? {
-        let text = |place| row.get_ref(place).during(DOING)?.as_str().during(DOING);
-        let key = serde_json::from_str(text(0)?).during(DOING)?;
-        let amount = Micros(row.get(1).during(DOING)?);
-        lines.extend(days::line(&key, amount, text(2)?.parse().during(DOING)?));
+    for DayRow { key, amount, paid, currency, .. } in
+        rows(connection, "program = ?", params![program])?
+    {
+        lines.extend(days::line(&key, amount, currency, paid.is_some()));
     }
     lines.sort_unstable();
     Ok(lines)
+}
+
+/// Days of a program that are not paid as they are booked, by key.
+pub(in crate::store) fn owed(
+    connection: &Connection,
+    program: &ProgramName,
+) -> Result<Vec<DayRow>, StoreError> {
+    let values = params![program.as_str()];
+    rows(connection, "program = ? AND amount <> coalesce(paid, 0)", values)
+}
+
+/// The day with this key.
+pub(in crate::store) fn by_key(
+    connection: &Connection,
+    key: &str,
+) -> Result<Option<DayRow>, StoreError> {
+    Ok(rows(connection, "key = ?", params![key])?.into_iter().next())
+}
+
+fn rows(
+    connection: &Connection,
+    which: &str,
+    values: impl Params,
+) -> Result<Vec<DayRow>, StoreError> {
+    const DOING: &str = "read a day of the book";
+    let sql = format!(
+        "SELECT id, subject, number, amount, paid, currency, purpose FROM days WHERE {which} ORDER BY key"
+    );
+    let mut found = connection.prepare_cached(&sql).during(DOING)?;
+    let mut rows = found.query(values).during(DOING)?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().during(DOING)? {
+        let columns = || -> rusqlite::Result<(Option<i64>, i64, i64, Option<i64>)> {
+            Ok((row.get(0)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        };
+        let (id, number, amount, paid) = columns().during(DOING)?;
+        let text = |place| row.get_ref(place).during(DOING)?.as_str().during(DOING);
+        all.push(DayRow {
+            id,
+            key: serde_json::from_str(text(1)?).during(DOING)?,
+            number: u64::try_from(number).unwrap_or(0),
+            amount: Micros(amount),
+            paid: paid.map(Micros),
+            currency: text(5)?.parse().during(DOING)?,
+            purpose: serde_json::from_str(text(6)?).during(DOING)?,
+        });
+    }
+    Ok(all)
 }
 
 /// The programs of which days are booked.

@@ -20,7 +20,7 @@ use crate::store::{Reader, Store};
 use crate::worker::DAYS_GROUP;
 
 /// 2026-10-24T00:00:00Z: the day before the clocks of Paris change.
-const D: i64 = 1_792_800_000_000;
+pub(super) const D: i64 = 1_792_800_000_000;
 
 const SHOP: &str = r#"
 [program.shop]
@@ -66,7 +66,7 @@ fn without_weeks(weather: Weather) -> Bench {
     Bench { catalog: catalog(&text), ..bench(weather) }
 }
 
-fn id(at: i64, n: u64) -> EventId {
+pub(super) fn id(at: i64, n: u64) -> EventId {
     EventId::minted(Millis(D + at), Sequence(n), LaneId::from_random(9))
 }
 
@@ -88,11 +88,11 @@ fn touch(partner: &str, flags: &[Flag]) -> Touch {
     touch
 }
 
-fn click(at: i64, n: u64, partner: &str, flags: &[Flag]) -> Envelope {
+pub(super) fn click(at: i64, n: u64, partner: &str, flags: &[Flag]) -> Envelope {
     envelope(id(at, n), at, "shop", Body::Click(touch(partner, flags)))
 }
 
-fn judged(at: i64, n: u64, touch: EventId) -> Envelope {
+pub(super) fn judged(at: i64, n: u64, touch: EventId) -> Envelope {
     let said = InvalidTraffic { touch, ids: Vec::new(), reason: "review".into() };
     envelope(id(at, n), at, "shop", Body::Flag(said))
 }
@@ -111,14 +111,14 @@ fn activated(at: i64, n: u64, touch: EventId) -> Envelope {
     envelope(id(at, n), at, "shop", Body::Activation(Activation { click }))
 }
 
-fn append(bench: &Bench, envelope: &Envelope) {
+pub(super) fn append(bench: &Bench, envelope: &Envelope) {
     let kind = envelope.body.event_type().number();
     let key_hash = KeyHash::of(envelope.key.as_bytes());
     let header = Header { codec: CODEC_JSON, kind, id: envelope.id, key_hash };
     bench.log.append(Topic::Touches, &Record::new(header, envelope.to_json().into()));
 }
 
-fn drain(bench: &Bench, folder: &Path) {
+pub(super) fn drain(bench: &Bench, folder: &Path) {
     bench.drain(folder);
     for _ in 0..100 {
         if bench.log.is_drained(DAYS_GROUP) {
@@ -202,7 +202,7 @@ fn expected(bench: &Bench, events: &[Envelope], now: Millis) -> Vec<String> {
             let of_program = |tally: &&Tally| tally.place.program == *program.name();
             let tallies = tallies.iter().filter(of_program).cloned();
             for (key, earned) in days::earned(&snapshot, program, (&zone, day), tallies) {
-                lines.extend(days::line(&key, earned.amount, earned.currency));
+                lines.extend(days::line(&key, earned.amount, earned.currency, false));
             }
             day = day.next();
         }

@@ -118,7 +118,7 @@ fn a_book_is_whole_and_pays_no_more_than_is_payable_while_it_is_written() {
         let mut reads = 0;
         while !writer.is_finished() || reads == 0 {
             reader.verify().unwrap().unwrap();
-            reader.statements(&payout).unwrap();
+            reader.statements(&bench.catalog.snapshot(), &payout).unwrap();
             reads += 1;
         }
     });
