@@ -111,15 +111,16 @@ impl Connection {
     }
 }
 
-/// The bytes of a connection, as hyper reads and writes them. A plain click is answered on the way and hyper does not see
-/// it.
+/// The bytes of a connection on their way. A plain click is answered on the way and hyper does not see it.
 pub(crate) struct Wire {
     stream: TcpStream,
     frames: Frames,
-    /// Bytes that passed and did not fit into hyper's buffer.
+    /// Bytes that passed and that hyper has not read yet.
     waiting: Vec<u8>,
     /// Answers to plain clicks that the peer did not take yet. They go before all that hyper writes.
     unsent: Vec<u8>,
+    /// What went wrong before it was hyper's turn, which ends the connection.
+    fault: Option<io::Error>,
     connection: Rc<Connection>,
     core: Rc<Core>,
     scratch: Rc<RefCell<Box<[u8]>>>,
@@ -133,8 +134,21 @@ impl Wire {
         core: Rc<Core>,
         scratch: Rc<RefCell<Box<[u8]>>>,
     ) -> Self {
+        let (waiting, unsent) = (Vec::new(), Vec::new());
         let frames = Frames::default();
-        Self { stream, frames, waiting: Vec::new(), unsent: Vec::new(), connection, core, scratch }
+        Self { stream, frames, waiting, unsent, fault: None, connection, core, scratch }
+    }
+
+    /// Answers plain clicks as long as nothing else comes and hyper waits for nothing but its next request: ready when
+    /// it is hyper's turn.
+    pub(crate) fn poll_clicks(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let hyper_waits = self.frames.is_between_requests()
+            && self.waiting.is_empty()
+            && self.connection.is_settled(self.frames.heads());
+        if hyper_waits && let Err(fault) = ready!(self.poll_more(cx)) {
+            self.fault = Some(fault);
+        }
+        Poll::Ready(())
     }
 
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -173,17 +187,28 @@ impl Wire {
         if self.unsent.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
-    /// Reads once. Whether hyper has something to read, or the end of the connection.
-    fn poll_input(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBufCursor<'_>,
-    ) -> Poll<io::Result<bool>> {
+    /// Reads until something waits for hyper or the connection ends.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        for _ in 0..TURNS_MAX {
+            ready!(self.poll_unsent(cx))?;
+            if self.frames.refused().is_some() {
+                // Nothing after a refused head is read: the answer closes the connection.
+                return Poll::Pending;
+            }
+            if ready!(self.poll_input(cx))? || !self.waiting.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        cx.waker().wake_by_ref(); // others first
+        Poll::Pending
+    }
+
+    /// Reads once. Whether the connection ended.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let core = Rc::clone(&self.core);
         let scratch = Rc::clone(&self.scratch);
         let mut scratch = scratch.borrow_mut();
-        let limit = buffer.remaining().min(scratch.len());
-        let mut input = ReadBuf::new(scratch.get_mut(..limit).unwrap_or_default());
+        let mut input = ReadBuf::new(&mut scratch);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut input))?;
         if input.filled().is_empty() {
             return Poll::Ready(Ok(true));
@@ -204,11 +229,7 @@ impl Wire {
             },
             &mut |bytes| {
                 passed.set(true);
-                if waiting.is_empty() && bytes.len() <= buffer.remaining() {
-                    buffer.put_slice(bytes);
-                } else {
-                    waiting.extend_from_slice(bytes);
-                }
+                waiting.extend_from_slice(bytes);
             },
         );
         if !answers.is_empty() {
@@ -221,79 +242,72 @@ impl Wire {
         if let Some(refused) = self.frames.refused() {
             self.connection.refused.set(Some(refused));
         }
-        if passed.get() && self.waiting.is_empty() {
-            return Poll::Ready(Ok(true));
-        }
-        // What waits goes on in the next turn: an empty read would mean the end of the connection.
-        if self.frames.in_head() && self.connection.phase.get() == Phase::Idle {
+        if !passed.get() && self.frames.in_head() && self.connection.phase.get() == Phase::Idle {
             self.connection.enter(Phase::Head, self.core.tick.get());
         }
         Poll::Ready(Ok(false))
     }
 }
 
-impl Read for Wire {
+/// A wire as hyper reads and writes it.
+pub(crate) struct HyperSide(pub(crate) Rc<RefCell<Wire>>);
+
+impl Read for HyperSide {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        for _ in 0..TURNS_MAX {
-            ready!(this.poll_unsent(cx))?;
-            if !this.waiting.is_empty() {
-                let n = this.waiting.len().min(buffer.remaining());
-                buffer.put_slice(this.waiting.get(..n).unwrap_or_default());
-                this.waiting.drain(..n);
-                if this.waiting.is_empty() {
-                    this.waiting = Vec::new();
-                }
-                return Poll::Ready(Ok(()));
-            }
-            if this.frames.refused().is_some() {
-                // Nothing after a refused head is read: the answer closes the connection.
-                return Poll::Pending;
-            }
-            if ready!(this.poll_input(cx, &mut buffer))? {
-                return Poll::Ready(Ok(()));
-            }
+        let mut wire = self.0.borrow_mut();
+        if let Some(fault) = wire.fault.take() {
+            return Poll::Ready(Err(fault));
         }
-        cx.waker().wake_by_ref(); // others first
-        Poll::Pending
+        // Before what waits: hyper must not answer before them.
+        ready!(wire.poll_unsent(cx))?;
+        if wire.waiting.is_empty() {
+            ready!(wire.poll_more(cx))?;
+        }
+        let n = wire.waiting.len().min(buffer.remaining());
+        buffer.put_slice(wire.waiting.get(..n).unwrap_or_default());
+        wire.waiting.drain(..n);
+        if wire.waiting.is_empty() {
+            wire.waiting = Vec::new();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
-impl Write for Wire {
+impl Write for HyperSide {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        ready!(this.poll_unsent(cx))?;
-        if this.connection.phase.get() != Phase::Answer {
-            this.connection.answer.set(Sent::Some);
+        let mut wire = self.0.borrow_mut();
+        ready!(wire.poll_unsent(cx))?;
+        if wire.connection.phase.get() != Phase::Answer {
+            wire.connection.answer.set(Sent::Some);
         }
-        this.write(cx, bytes)
+        wire.write(cx, bytes)
     }
 
     // Not vectored: an answer is one short head and a shorter body, which hyper then puts into one buffer.
 
     /// hyper calls this when it has written all that it has.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        ready!(this.poll_unsent(cx))?;
-        if this.connection.answer.get() == Sent::Some
-            && this.connection.phase.get() != Phase::Answer
+        let mut wire = self.0.borrow_mut();
+        ready!(wire.poll_unsent(cx))?;
+        if wire.connection.answer.get() == Sent::Some
+            && wire.connection.phase.get() != Phase::Answer
         {
-            this.connection.answer.set(Sent::All);
+            wire.connection.answer.set(Sent::All);
         }
-        Pin::new(&mut this.stream).poll_flush(cx)
+        Pin::new(&mut wire.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        ready!(this.poll_unsent(cx))?;
-        Pin::new(&mut this.stream).poll_shutdown(cx)
+        let mut wire = self.0.borrow_mut();
+        ready!(wire.poll_unsent(cx))?;
+        Pin::new(&mut wire.stream).poll_shutdown(cx)
     }
 }

@@ -108,6 +108,11 @@ impl Frames {
         !self.held.is_empty()
     }
 
+    /// Whether the next byte begins a head, or goes on with one.
+    pub(crate) fn is_between_requests(&self) -> bool {
+        self.state == State::Head
+    }
+
     /// Reads `input` and gives to `pass` what hyper may see, in order. Of heads without body it sees those that `answer`
     /// does not take.
     pub(crate) fn feed(

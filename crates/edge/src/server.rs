@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
+use std::task::Poll;
 use std::time::Duration;
 
 use event::keys::KeyFile;
@@ -24,7 +25,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
-use crate::connection::{Connection, READ_BYTES, Wire};
+use crate::connection::{Connection, HyperSide, READ_BYTES, Wire};
 use crate::core::{Core, Shared, record_of};
 use crate::days::Days;
 use crate::error::Error;
@@ -376,15 +377,22 @@ async fn serve_one(place: Place, stream: TcpStream) {
     let core = &server.core;
     let wire =
         Wire::new(stream, Rc::clone(connection), Rc::clone(core), Rc::clone(&server.scratch));
+    let wire = Rc::new(RefCell::new(wire));
     let service = Service::new(Rc::clone(core), Rc::clone(connection));
-    let mut http = pin!(server.http.serve_connection(wire, service));
+    let http = server.http.serve_connection(HyperSide(Rc::clone(&wire)), service);
+    let mut http = pin!(http);
     let mut told = false;
     let outcome = poll_fn(|cx| {
         if server.closing.get() && !told {
             told = true;
             http.as_mut().graceful_shutdown();
         }
-        let poll = http.as_mut().poll(cx);
+        // As long as only plain clicks come, hyper is not asked.
+        let poll = if !told && wire.borrow_mut().poll_clicks(cx).is_pending() {
+            Poll::Pending
+        } else {
+            http.as_mut().poll(cx)
+        };
         if poll.is_pending()
             && connection.waker.borrow().as_ref().is_none_or(|w| !w.will_wake(cx.waker()))
         {
