@@ -50,7 +50,7 @@ pub(crate) fn click(core: &Core, head: &Head, name: &str) -> Reply {
     response::of_lines(answer(core, link, &asked, &mut lines), &lines)
 }
 
-/// Answers a click: the status, and the head's other lines in `lines`, which is empty.
+/// Answers a click: the status, and the head's other lines at the end of `lines`.
 pub(crate) fn answer(
     core: &Core,
     link: LinkRef<'_>,
@@ -120,12 +120,12 @@ pub(crate) fn refuse_unknown(
 /// A 302, as lines. The location is made of encoded parts; should it hold a byte that no header may carry, the answer is
 /// 404.
 fn redirect(lines: &mut Vec<u8>, policy: &str, location: impl FnOnce(&mut Vec<u8>)) -> StatusCode {
+    let before = lines.len();
     lines.extend_from_slice(b"location: ");
-    let start = lines.len();
     location(lines);
-    let is_text = |location| every(location, |b| (b >= b' ') & (b != 0x7f));
-    if !lines.get(start..).is_some_and(is_text) {
-        lines.clear();
+    let is_text = |line| every(line, |b| (b >= b' ') & (b != 0x7f));
+    if !lines.get(before..).is_some_and(is_text) {
+        lines.truncate(before);
         lines.extend_from_slice(b"cache-control: no-store\r\n");
         return StatusCode::NOT_FOUND;
     }

@@ -65,12 +65,12 @@ pub(crate) enum Effect {
 
 /// The words of an explicit choice: `consent=granted|denied` and the field's `1|0`.
 pub(crate) fn choice(text: &str) -> Option<Consent> {
-    if text.eq_ignore_ascii_case("granted") || text == "1" {
-        Some(Consent::Granted)
-    } else if text.eq_ignore_ascii_case("denied") || text == "0" {
-        Some(Consent::Denied)
-    } else {
-        None
+    match text {
+        "granted" | "1" => Some(Consent::Granted),
+        "denied" | "0" => Some(Consent::Denied),
+        text if text.eq_ignore_ascii_case("granted") => Some(Consent::Granted),
+        text if text.eq_ignore_ascii_case("denied") => Some(Consent::Denied),
+        _ => None,
     }
 }
 

@@ -292,23 +292,23 @@ pub(crate) fn set_line(lines: &mut Vec<u8>, program: ProgramRef<'_>, name: Name,
 fn write(line: &mut Vec<u8>, program: ProgramRef<'_>, name: Name, value: &[u8]) {
     let settings = &program.body().cookie;
     line.extend_from_slice(prefix(program).as_bytes());
-    match name {
-        Name::Visitor => line.extend_from_slice(b"sl_v"),
-        Name::Click => line.extend_from_slice(b"sl_c_"),
-        Name::ExemptClick => line.extend_from_slice(b"sl_x_"),
-    }
+    let kind = match name {
+        Name::Visitor => b"sl_v".as_slice(),
+        Name::Click => b"sl_c_",
+        Name::ExemptClick => b"sl_x_",
+    };
+    line.extend_from_slice(kind);
     if name != Name::Visitor {
         line.extend_from_slice(program.name().as_str().as_bytes());
     }
-    line.extend_from_slice(b"=");
+    line.push(b'=');
     line.extend_from_slice(value);
     line.extend_from_slice(b"; Max-Age=");
     let seconds = if value.is_empty() { 0 } else { max_age_seconds(program) };
     line.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
-    line.extend_from_slice(b"; Path=/; Secure; HttpOnly; SameSite=");
     line.extend_from_slice(match settings.third_party {
-        ThirdParty::Off => b"Lax".as_slice(),
-        ThirdParty::Unpartitioned => b"None",
+        ThirdParty::Off => b"; Path=/; Secure; HttpOnly; SameSite=Lax".as_slice(),
+        ThirdParty::Unpartitioned => b"; Path=/; Secure; HttpOnly; SameSite=None",
     });
     if let Some(domain) = &settings.domain {
         line.extend_from_slice(b"; Domain=");

@@ -94,8 +94,6 @@ pub(crate) struct Core {
     today: RefCell<Option<Rc<Today>>>,
     /// Where a private block is written and sealed.
     pub block: RefCell<Vec<u8>>,
-    /// Where the head of an answer to a click is written.
-    pub lines: RefCell<Vec<u8>>,
     /// Where the answers to the clicks of one read gather.
     pub answers: RefCell<Vec<u8>>,
     /// The text of the present second.
@@ -139,7 +137,6 @@ impl Core {
             addresses: RefCell::default(),
             today: RefCell::default(),
             block: RefCell::default(),
-            lines: RefCell::default(),
             answers: RefCell::default(),
             date: Cell::new((i64::MIN, [b' '; 29])),
             tick: Rc::new(Cell::new(1)),

@@ -6,10 +6,13 @@ const RUN: usize = 16;
 /// Whether `good` holds for every byte.
 pub(crate) fn every(bytes: &[u8], good: impl Fn(u8) -> bool) -> bool {
     let all = |run: &[u8]| run.iter().fold(true, |all, b| all & good(*b));
-    match bytes.last_chunk::<RUN>() {
-        // The last run may overlap the one before it.
-        Some(last) => bytes.as_chunks::<RUN>().0.iter().all(|run| all(run)) && all(last),
-        None => all(bytes),
+    // The last run may overlap the one before it.
+    if let Some(last) = bytes.last_chunk::<RUN>() {
+        bytes.as_chunks::<RUN>().0.iter().all(|run| all(run)) && all(last)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        all(first) && all(last)
+    } else {
+        all(bytes)
     }
 }
 

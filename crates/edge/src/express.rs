@@ -39,14 +39,13 @@ pub(crate) fn answer(core: &Core, peer: IpAddr, lines: &Lines<'_>, out: &mut Vec
     let received_at = core.now();
     let client = address::client(&shared.config, peer, lines);
     let asked = Asked { query, received_at, client, visit, cookies };
-    let mut head = core.lines.borrow_mut();
-    head.clear();
-    let status = click::answer(core, link, &asked, &mut head);
-    out.extend_from_slice(match status {
-        StatusCode::FOUND => b"HTTP/1.1 302 Found\r\n".as_slice(),
-        _ => b"HTTP/1.1 404 Not Found\r\n",
-    });
-    out.extend_from_slice(&head);
+    let before = out.len();
+    out.extend_from_slice(b"HTTP/1.1 302 Found\r\n");
+    let lines = out.len();
+    let status = click::answer(core, link, &asked, out);
+    if status != StatusCode::FOUND {
+        out.splice(before..lines, *b"HTTP/1.1 404 Not Found\r\n");
+    }
     out.extend_from_slice(b"content-length: 0\r\ndate: ");
     out.extend_from_slice(&core.date(received_at));
     out.extend_from_slice(b"\r\n\r\n");
@@ -59,7 +58,7 @@ pub(crate) fn answer(core: &Core, peer: IpAddr, lines: &Lines<'_>, out: &mut Vec
 fn target<'t>(lines: &Lines<'t>) -> Option<(&'t [u8], &'t str, &'t str)> {
     let target = lines.request.strip_prefix(b"GET ")?.strip_suffix(b" HTTP/1.1")?;
     let path = target.strip_prefix(b"/c/")?;
-    let (name, query) = match memchr::memchr(b'?', path) {
+    let (name, query) = match path.iter().position(|b| *b == b'?') {
         Some(at) => (path.get(..at)?, path.get(at + 1..)?),
         None => (path, &[][..]),
     };
@@ -109,7 +108,7 @@ impl<'t> Plain<'t> {
                 Field::Framing => return None,
                 Field::Cookie => cookies.add(value),
                 Field::Other => {
-                    if !name.iter().all(|b| in_name(*b)) {
+                    if !every(name, in_name) {
                         return None;
                     }
                 }
@@ -135,7 +134,7 @@ fn is_visible(lines: &Lines<'_>) -> bool {
 
 /// Whether every reader takes this byte for a part of a field's name.
 const fn in_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+    byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'_')
 }
 
 impl<'t> Headers<'t> for Lines<'t> {

@@ -183,7 +183,8 @@ pub(crate) fn name_of(host: &[u8]) -> Option<&str> {
         let (name, rest) = text.split_at(end);
         (name, rest.strip_prefix(':').or(if rest.is_empty() { Some("") } else { None })?)
     } else {
-        text.split_once(':').unwrap_or((text, ""))
+        let end = text.bytes().position(|b| b == b':').unwrap_or(text.len());
+        (text.get(..end)?, text.get(end + 1..).unwrap_or_default())
     };
     let good =
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':' | b'[' | b']');

@@ -1,8 +1,6 @@
 //! Writes JSON text into a buffer, for the two kinds of event that come a hundred thousand times a second. What it
 //! writes is byte for byte what `event`'s own codec writes; a test compares them.
 
-use event::base64url;
-
 use crate::every::every;
 
 /// Whether `text` needs no escape: no control, no quote, no backslash. Nearly none does.
@@ -52,29 +50,11 @@ pub(crate) fn member(out: &mut Vec<u8>, name: &str, text: &str) {
     string(out, text);
 }
 
-/// Appends `name` and a text whose type admits no character that JSON escapes.
-pub(crate) fn plain(out: &mut Vec<u8>, name: &str, text: &str) {
-    out.extend_from_slice(name.as_bytes());
-    out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
-    out.push(b'"');
-}
-
 /// Appends `name` and the text, if there is one.
 pub(crate) fn optional(out: &mut Vec<u8>, name: &str, text: Option<&str>) {
     if let Some(text) = text {
         member(out, name, text);
     }
-}
-
-/// Appends a number.
-pub(crate) fn number(out: &mut Vec<u8>, n: i64) {
-    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
-}
-
-/// Appends bytes as base64url without padding, without quotes.
-pub(crate) fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    base64url::append(bytes, out);
 }
 
 #[cfg(test)]

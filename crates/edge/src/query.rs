@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use event::Flag;
 use smallvec::SmallVec;
 
+use crate::every::every;
 use crate::flags::Flags;
 
 /// Most pairs that are read; what comes after them is skipped and flagged as repaired.
@@ -43,7 +44,7 @@ pub(crate) enum DeepLink {
 impl<'a> Query<'a> {
     /// Reads `raw`, the text after the `?` or a form's body.
     pub(crate) fn parse(raw: &'a str, deep_link: DeepLink) -> Self {
-        let escaped = memchr::memchr2(b'%', b'+', raw.as_bytes()).is_some();
+        let escaped = !every(raw.as_bytes(), |b| (b != b'%') & (b != b'+'));
         let mut query = Self { escaped, ..Self::default() };
         let mut rest = raw;
         while !rest.is_empty() {
@@ -60,17 +61,12 @@ impl<'a> Query<'a> {
                 query.add(pair);
                 break;
             }
-            let (part, tail, mark) = match memchr::memchr2(b'&', b'?', rest.as_bytes()) {
-                Some(at) => {
-                    let (part, tail) = rest.split_at(at);
-                    (part, tail.get(1..).unwrap_or_default(), tail.as_bytes().first().copied())
-                }
-                None => (rest, "", None),
-            };
-            rest = tail;
-            if mark == Some(b'?') {
+            let end = rest.bytes().position(|b| matches!(b, b'&' | b'?')).unwrap_or(rest.len());
+            let (part, tail) = rest.split_at(end);
+            if tail.starts_with('?') {
                 query.flags.set(Flag::QueryRepaired);
             }
+            rest = tail.get(1..).unwrap_or_default();
             let part = match part.strip_prefix("amp;") {
                 Some(part) => {
                     query.flags.set(Flag::QueryRepaired);
@@ -78,13 +74,9 @@ impl<'a> Query<'a> {
                 }
                 None => part,
             };
-            let (name, value) = match memchr::memchr(b'=', part.as_bytes()) {
-                Some(at) => {
-                    let (name, value) = part.split_at(at);
-                    (name, value.get(1..).unwrap_or_default())
-                }
-                None => (part, ""),
-            };
+            let equals = part.bytes().position(|b| b == b'=').unwrap_or(part.len());
+            let (name, value) = part.split_at(equals);
+            let value = value.get(1..).unwrap_or_default();
             if name.is_empty() {
                 if !part.is_empty() {
                     query.flags.set(Flag::QueryRepaired);
@@ -110,7 +102,11 @@ impl<'a> Query<'a> {
     }
 
     fn decode(&mut self, text: &'a str) -> Cow<'a, str> {
-        if !self.escaped || memchr::memchr2(b'%', b'+', text.as_bytes()).is_none() {
+        if self.escaped { self.decode_escaped(text) } else { Cow::Borrowed(text) }
+    }
+
+    fn decode_escaped(&mut self, text: &'a str) -> Cow<'a, str> {
+        if memchr::memchr2(b'%', b'+', text.as_bytes()).is_none() {
             return Cow::Borrowed(text);
         }
         let (bytes, stray) = decode_bytes(text.as_bytes());

@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 use url::Url;
 
 use crate::agent::Agent;
+use crate::every::every;
 use crate::keys::{Keys, hmac_cut};
 use crate::query::Pair;
 use crate::touch::{LinkParameters, device};
@@ -115,8 +116,7 @@ fn signed(
 }
 
 impl Target<'_> {
-    /// Appends the `Location` of a click that leads to the link's destination or to `deep_link` to `out`, in which no `?`
-    /// stands yet.
+    /// Appends the `Location` of a click that leads to the link's destination or to `deep_link` to `out`.
     pub(crate) fn location(&self, deep_link: Option<&Url>, out: &mut Vec<u8>) {
         let start = out.len();
         self.build(deep_link, true, out);
@@ -128,11 +128,14 @@ impl Target<'_> {
 
     fn build(&self, deep_link: Option<&Url>, listed: bool, out: &mut Vec<u8>) {
         let program = self.link.program();
+        let start = out.len();
         let fragment = match deep_link {
             Some(url) => self.without_reserved(url, program, out),
             None => self.fill(self.link.destination(), out),
         };
-        let mut more = Parameters { has_query: memchr::memchr(b'?', out).is_some(), out };
+        let location = out.get(start..).unwrap_or_default();
+        let has_query = !every(location, |b| b != b'?');
+        let mut more = Parameters { out, start, has_query };
         if listed {
             self.listed(program, &mut more);
         }
@@ -148,6 +151,10 @@ impl Target<'_> {
     /// Fills macros into a stored destination; gives back its fragment with its `#`.
     fn fill<'d>(&self, destination: &'d str, out: &mut Vec<u8>) -> Cow<'d, [u8]> {
         let bytes = destination.as_bytes();
+        if every(bytes, |b| (b != b'{') & (b != b'#')) {
+            out.extend_from_slice(bytes);
+            return Cow::Borrowed(&[]);
+        }
         if memchr::memchr(b'{', bytes).is_none() {
             let end = memchr::memchr(b'#', bytes).unwrap_or(bytes.len());
             let (before, fragment) = bytes.split_at(end);
@@ -263,6 +270,8 @@ fn reserved(name: &str, program: ProgramRef<'_>) -> bool {
 
 struct Parameters<'o> {
     out: &'o mut Vec<u8>,
+    /// Where the location begins.
+    start: usize,
     has_query: bool,
 }
 
@@ -291,7 +300,8 @@ impl Parameters<'_> {
     }
 
     fn has(&self, name: &str) -> bool {
-        let text = std::str::from_utf8(self.out).unwrap_or_default();
+        let location = self.out.get(self.start..).unwrap_or_default();
+        let text = std::str::from_utf8(location).unwrap_or_default();
         let query = text.split_once('?').map_or("", |(_, query)| query);
         query.split('&').any(|pair| !pair.is_empty() && name_of(pair) == name)
     }

@@ -10,6 +10,7 @@ use eventlog::{Class, Header};
 use crate::address::AddressHash;
 use crate::agent::Agent;
 use crate::core::Core;
+use crate::every::every;
 use crate::evidence::cut;
 use crate::flags::Flags;
 use crate::json;
@@ -20,8 +21,6 @@ use crate::response::Recorded;
 pub(crate) const SUB_ID_BYTES_MAX: usize = 255;
 /// Longest creative, in bytes.
 const CREATIVE_BYTES_MAX: usize = 64;
-/// Longest user agent kept in the private block, in bytes.
-const AGENT_BYTES_MAX: usize = 1024;
 /// Longest referrer kept in the private block, in bytes.
 const REFERRER_BYTES_MAX: usize = 2048;
 /// Longest referrer host, in bytes.
@@ -156,67 +155,64 @@ pub(crate) struct TouchEvent<'a> {
 impl TouchEvent<'_> {
     /// Gives it to the journal, without waiting.
     pub(crate) fn enqueue(&self, core: &Core, class: Class) -> Recorded {
-        let text = self.id.text();
-        let id = std::str::from_utf8(&text).unwrap_or_default();
+        let id = self.id.text();
         let mut tag = [0; 16];
         let key = match &self.visitor {
             Some(visitor) => {
                 base64url::fill(&visitor.0, &mut tag);
-                std::str::from_utf8(&tag).unwrap_or_default()
+                tag.as_slice()
             }
-            None => id,
+            None => &id,
         };
         let header = Header {
             codec: event::envelope::CODEC_JSON,
             kind: self.event_type.number(),
             id: self.id,
-            key_hash: KeyHash::of(key.as_bytes()),
+            key_hash: KeyHash::of(key),
         };
-        core.enqueue(Topic::Touches, class, header, &mut |out| self.write(out, id, key))
+        core.enqueue(Topic::Touches, class, header, &mut |out| self.write(out, &id, key))
     }
 
-    /// Appends the envelope's JSON, as [`event::Envelope::write`] does.
-    fn write(&self, out: &mut Vec<u8>, id: &str, key: &str) {
-        let time: Millis = self.id.time();
+    /// Appends the envelope's JSON, as [`event::Envelope::write`] does. Texts whose types admit no character that JSON
+    /// escapes stand between the pieces that close the one before and open the next.
+    fn write(&self, out: &mut Vec<u8>, id: &[u8], key: &[u8]) {
         let parameters = self.parameters;
-        out.extend_from_slice(b"{\"v\":1,\"id\":\"");
-        out.extend_from_slice(id.as_bytes());
-        out.extend_from_slice(b"\",\"type\":\"");
-        out.extend_from_slice(self.event_type.as_str().as_bytes());
         let mut digits = itoa::Buffer::new();
+        let time: Millis = self.id.time();
         let time = digits.format(time.0).as_bytes();
-        out.extend_from_slice(b"\",\"occurred_at\":");
-        out.extend_from_slice(time);
-        out.extend_from_slice(b",\"received_at\":");
-        out.extend_from_slice(time);
-        json::plain(out, ",\"program\":", self.link.program().name().as_str());
+        put(out, b"{\"v\":1,\"id\":\"", id);
+        put(out, b"\",\"type\":\"", self.event_type.as_str());
+        put(out, b"\",\"occurred_at\":", time);
+        put(out, b",\"received_at\":", time);
+        put(out, b",\"program\":\"", self.link.program().name().as_str());
         if parameters.test {
-            out.extend_from_slice(b",\"test\":true");
+            out.extend_from_slice(b"\",\"test\":true,\"key\":\"");
+        } else {
+            out.extend_from_slice(b"\",\"key\":\"");
         }
-        json::plain(out, ",\"key\":", key);
-        out.extend_from_slice(b",\"body\":{");
-        if let Some(partner) = self.link.partner() {
-            json::plain(out, "\"partner\":", partner.name().as_str());
-            out.push(b',');
+        out.extend_from_slice(key);
+        match self.link.partner() {
+            Some(partner) => {
+                put(out, b"\",\"body\":{\"partner\":\"", partner.name().as_str());
+                put(out, b"\",\"link\":\"", self.link.name());
+            }
+            None => put(out, b"\",\"body\":{\"link\":\"", self.link.name()),
         }
-        json::plain(out, "\"link\":", self.link.name());
-        json::plain(out, ",\"channel\":", self.link.channel().as_str());
+        put(out, b"\",\"channel\":\"", self.link.channel().as_str());
         if self.visitor.is_some() {
-            out.extend_from_slice(b",\"ids\":[\"v:");
-            out.extend_from_slice(key.as_bytes());
+            put(out, b"\",\"ids\":[\"v:", key);
             out.extend_from_slice(b"\"]");
+        } else {
+            out.push(b'"');
         }
         if !self.flags.is_empty() {
             out.extend_from_slice(b",\"flags\":[");
             for (n, flag) in self.flags.iter().enumerate() {
-                out.extend_from_slice(if n == 0 { b"\"" } else { b",\"" });
-                out.extend_from_slice(flag.as_str().as_bytes());
-                out.push(b'"');
+                put(out, if n == 0 { b"\"".as_slice() } else { b"\",\"" }, flag.as_str());
             }
-            out.push(b']');
+            out.extend_from_slice(b"\"]");
         }
-        out.extend_from_slice(b",\"consent\":\"");
-        out.extend_from_slice(self.consent.as_str().as_bytes());
+        put(out, b",\"consent\":\"", self.consent.as_str());
         out.push(b'"');
         self.write_subs(out);
         json::optional(out, ",\"pcid\":", parameters.pcid.filter(|_| !self.count_only));
@@ -224,27 +220,26 @@ impl TouchEvent<'_> {
         json::optional(out, ",\"creative\":", creative);
         json::optional(out, ",\"deep_link_host\":", self.deep_link_host);
         json::optional(out, ",\"country\":", self.country);
-        out.extend_from_slice(b",\"device\":\"");
-        out.extend_from_slice(device(self.agent.device).as_bytes());
-        out.push(b'"');
-        json::plain(out, ",\"browser\":", self.agent.browser.as_str());
-        json::plain(out, ",\"os\":", self.agent.os.as_str());
-        json::optional(out, ",\"referrer_host\":", self.referrer.and_then(host));
-        if let Some(hash) = &self.address_hash {
-            out.extend_from_slice(b",\"address_hash\":\"");
-            out.extend_from_slice(hash);
-            out.push(b'"');
+        put(out, b",\"device\":\"", device(self.agent.device));
+        put(out, b"\",\"browser\":\"", self.agent.browser.as_str());
+        put(out, b"\",\"os\":\"", self.agent.os.as_str());
+        if let Some(host) = self.referrer.and_then(host) {
+            put(out, b"\",\"referrer_host\":\"", host);
         }
+        if let Some(hash) = &self.address_hash {
+            put(out, b"\",\"address_hash\":\"", hash);
+        }
+        out.push(b'"');
         json::optional(out, ",\"gdpr\":", parameters.gdpr);
         json::optional(out, ",\"gdpr_consent\":", parameters.gdpr_consent);
         if let Some((day, sealed)) = self.private {
-            out.extend_from_slice(b",\"private\":{\"day\":");
-            json::number(out, i64::from(day));
+            put(out, b",\"private\":{\"day\":", digits.format(day));
             out.extend_from_slice(b",\"sealed\":\"");
-            json::base64(out, sealed);
-            out.extend_from_slice(b"\"}");
+            base64url::append(sealed, out);
+            out.extend_from_slice(b"\"}}}");
+        } else {
+            out.extend_from_slice(b"}}");
         }
-        out.extend_from_slice(b"}}");
     }
 
     fn write_subs(&self, out: &mut Vec<u8>) {
@@ -265,6 +260,12 @@ impl TouchEvent<'_> {
     }
 }
 
+/// Appends a piece of JSON and a text that needs no escape.
+fn put(out: &mut Vec<u8>, piece: &[u8], text: impl AsRef<[u8]>) {
+    out.extend_from_slice(piece);
+    out.extend_from_slice(text.as_ref());
+}
+
 /// The word of a device class on the wire.
 pub(crate) const fn device(class: DeviceClass) -> &'static str {
     match class {
@@ -282,6 +283,10 @@ pub(crate) fn host(url: &str) -> Option<&str> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
     let end = memchr::memchr3(b'/', b'?', b'#', rest.as_bytes()).unwrap_or(rest.len());
     let authority = rest.get(..end)?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() | (b == b'.') | (b == b'-') | (b == b'_');
+    if (1..=HOST_BYTES_MAX).contains(&end) && every(authority.as_bytes(), plain) {
+        return Some(authority); // as nearly all are: without user, port and brackets
+    }
     let user = memchr::memrchr(b'@', authority.as_bytes()).map_or(0, |at| at + 1);
     let host = authority.get(user..)?;
     let (host, mark) = match host.strip_prefix('[') {
@@ -289,28 +294,28 @@ pub(crate) fn host(url: &str) -> Option<&str> {
         None => (host, b':'),
     };
     let host = host.get(..memchr::memchr(mark, host.as_bytes()).unwrap_or(host.len()))?;
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b".-:_".contains(&b);
-    (!host.is_empty() && host.len() <= HOST_BYTES_MAX && host.bytes().all(plain)).then_some(host)
+    let good = |b: u8| plain(b) | (b == b':');
+    ((1..=HOST_BYTES_MAX).contains(&host.len()) && every(host.as_bytes(), good)).then_some(host)
 }
 
-/// Appends the private block as JSON: user agent, referrer and cut address.
+/// Appends the private block as JSON: user agent, which is JSON already, referrer and cut address.
 pub(crate) fn write_private(
     out: &mut Vec<u8>,
-    agent: Option<&str>,
+    agent: Option<&[u8]>,
     referrer: Option<&str>,
     address: &str,
 ) {
     out.push(b'{');
     if let Some(agent) = agent {
-        json::member(out, "\"ua\":", cut(agent, AGENT_BYTES_MAX));
+        put(out, b"\"ua\":", agent);
         out.push(b',');
     }
     if let Some(referrer) = referrer {
         json::member(out, "\"referrer\":", cut(referrer, REFERRER_BYTES_MAX));
         out.push(b',');
     }
-    json::member(out, "\"address\":", address);
-    out.push(b'}');
+    put(out, b"\"address\":\"", address);
+    out.extend_from_slice(b"\"}");
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use event::{EventId, Flag};
 use http::HeaderMap;
@@ -16,7 +17,8 @@ use crate::touch::write_private;
 #[derive(Debug)]
 pub(crate) struct Visit<'h> {
     pub agent: Agent,
-    pub agent_text: Option<Cow<'h, str>>,
+    /// The text of the user agent as JSON.
+    pub agent_json: Option<Rc<[u8]>>,
     pub referrer: Option<Cow<'h, str>>,
     /// `Sec-GPC: 1`.
     pub gpc: bool,
@@ -54,35 +56,37 @@ pub(crate) enum Field {
 impl Field {
     /// The field of this name, in whatever case.
     pub(crate) fn of(name: &[u8]) -> Self {
-        let mut lower = [0; Self::LONGEST];
-        let Some(text) = lower.get_mut(..name.len()) else { return Self::Other };
-        text.copy_from_slice(name);
-        text.make_ascii_lowercase();
-        match &*text {
-            b"host" => Self::Host,
-            b"connection" => Self::Connection,
-            b"cookie" => Self::Cookie,
-            b"user-agent" => Self::UserAgent,
-            b"referer" => Self::Referer,
-            b"sec-gpc" => Self::Gpc,
-            b"dnt" => Self::Dnt,
-            b"sec-purpose" | b"purpose" | b"x-purpose" | b"x-moz" => Self::Purpose,
-            b"sec-fetch-dest" => Self::FetchDest,
-            b"te" | b"expect" | b"upgrade" | b"trailer" | b"content-length"
-            | b"transfer-encoding" => Self::Framing,
+        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        // Length and first letter tell nearly every other name apart.
+        match (name.len(), name.first().map_or(0, u8::to_ascii_lowercase)) {
+            (4, b'h') if is(b"host") => Self::Host,
+            (10, b'u') if is(b"user-agent") => Self::UserAgent,
+            (7, b'r') if is(b"referer") => Self::Referer,
+            (6, b'c') if is(b"cookie") => Self::Cookie,
+            (10, b'c') if is(b"connection") => Self::Connection,
+            (7, b's') if is(b"sec-gpc") => Self::Gpc,
+            (3, b'd') if is(b"dnt") => Self::Dnt,
+            (11, b's') if is(b"sec-purpose") => Self::Purpose,
+            (7, b'p') if is(b"purpose") => Self::Purpose,
+            (9, b'x') if is(b"x-purpose") => Self::Purpose,
+            (5, b'x') if is(b"x-moz") => Self::Purpose,
+            (14, b's') if is(b"sec-fetch-dest") => Self::FetchDest,
+            (2, b't') if is(b"te") => Self::Framing,
+            (6, b'e') if is(b"expect") => Self::Framing,
+            (7, b'u') if is(b"upgrade") => Self::Framing,
+            (7, b't') if is(b"trailer") => Self::Framing,
+            (14, b'c') if is(b"content-length") => Self::Framing,
+            (17, b't') if is(b"transfer-encoding") => Self::Framing,
             _ => Self::Other,
         }
     }
-
-    /// Bytes of the longest known name.
-    const LONGEST: usize = "transfer-encoding".len();
 }
 
 impl Visit<'_> {
     /// A visit of which nothing was seen yet.
     pub(crate) const NONE: Self = Self {
         agent: Agent::NONE,
-        agent_text: None,
+        agent_json: None,
         referrer: None,
         gpc: false,
         dnt: false,
@@ -105,10 +109,10 @@ impl<'h> Visit<'h> {
     pub(crate) fn see(&mut self, core: &Core, field: Field, value: &'h [u8]) {
         match field {
             Field::UserAgent => {
-                self.agent_text.get_or_insert_with(|| {
-                    self.agent = core.agents.borrow_mut().read(value);
-                    text(value)
-                });
+                if self.agent_json.is_none() {
+                    let (agent, json) = core.agents.borrow_mut().read_with_json(value);
+                    (self.agent, self.agent_json) = (agent, Some(json));
+                }
             }
             Field::Referer => {
                 self.referrer.get_or_insert_with(|| text(value));
@@ -166,7 +170,7 @@ impl<'h> Visit<'h> {
         let known = addresses.get(today.day, today.address.as_ref(), address);
         out.clear();
         let day = today.seal.as_ref().and_then(|seal| {
-            write_private(out, self.agent_text.as_deref(), self.referrer.as_deref(), &known.cut);
+            write_private(out, self.agent_json.as_deref(), self.referrer.as_deref(), &known.cut);
             seal.seal_json(id, out).ok().map(|()| today.day)
         });
         (day, known.hash)

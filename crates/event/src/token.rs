@@ -158,21 +158,15 @@ impl TokenKeys {
             flags |= PREFETCH_BIT;
         }
         let mut bytes = [0; TOKEN_BYTES];
-        let mut rest = bytes.as_mut_slice();
-        let mut put = |part: &[u8]| {
-            if let Some((place, tail)) = std::mem::take(&mut rest).split_at_mut_checked(part.len())
-            {
-                place.copy_from_slice(part);
-                rest = tail;
-            }
-        };
-        put(&[VERSION, ring.id.0]);
-        put(&flags.to_be_bytes());
-        put(&claim.program.0.to_be_bytes());
-        put(&claim.partner.map_or(0, |partner| partner.0).to_be_bytes());
-        put(&claim.link.0.to_be_bytes());
-        put(claim.id.as_bytes());
-        put(&xor(claim.visitor.map_or([0; 12], |tag| tag.0), ring.pad_of(claim.id)));
+        let visitor = claim.visitor.map_or([0; 12], |tag| tag.0);
+        let rest = &mut bytes.as_mut_slice();
+        put(rest, [VERSION, ring.id.0]);
+        put(rest, flags.to_be_bytes());
+        put(rest, claim.program.0.to_be_bytes());
+        put(rest, claim.partner.map_or(0, |partner| partner.0).to_be_bytes());
+        put(rest, claim.link.0.to_be_bytes());
+        put(rest, *claim.id.as_bytes());
+        put(rest, xor(visitor, ring.pad_of(claim.id)));
         let mac = ring.mac_of(bytes.first_chunk::<SIGNED_BYTES>());
         if let Some(place) = bytes.last_chunk_mut::<12>() {
             *place = mac;
@@ -239,6 +233,13 @@ impl Ring {
     fn pad_of(&self, id: EventId) -> [u8; 12] {
         let hash = blake3::keyed_hash(&self.pad, id.as_bytes());
         hash.as_bytes().first_chunk().copied().unwrap_or_default()
+    }
+}
+
+fn put<const N: usize>(rest: &mut &mut [u8], part: [u8; N]) {
+    if let Some((place, tail)) = std::mem::take(rest).split_first_chunk_mut() {
+        *place = part;
+        *rest = tail;
     }
 }
 
