@@ -16,6 +16,14 @@ impl Ranges {
         if from >= to {
             return 0;
         }
+        if let Some(mut last) = self.ranges.last_entry()
+            && *last.get() == from
+        {
+            // What comes in order, as nearly everything does, makes the last range longer.
+            last.insert(to);
+            self.count += to - from;
+            return to - from;
+        }
         let before = self.count;
         let (mut start, mut end) = (from, to);
         // Everything that begins at or before the end and reaches the start melts into the new range.
