@@ -8,7 +8,8 @@ const BATCH_SECONDS: &[f64] = &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 
 const READ: Metric = Metric::counter(
     "report_records_read_total",
-    "Records read, by kind: touch, decision, posting, skipped (nothing to count), unreadable.",
+    "Records read, by kind: touch, waiting (of a program that the catalog does not name yet: counted when it \
+     does), decision, posting, skipped (nothing to count), unreadable.",
 )
 .labels(&["kind"]);
 const BATCH: Metric = Metric::histogram(
@@ -29,6 +30,8 @@ pub const METRICS: &[Metric] = &[READ, BATCH, RESTARTED];
 pub(crate) struct Metrics {
     /// Touches and activations read.
     pub(crate) touches: Counter,
+    /// Touches of programs that the catalog does not name yet.
+    pub(crate) waiting: Counter,
     /// Decisions read.
     pub(crate) decisions: Counter,
     /// Postings read.
@@ -49,6 +52,7 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         Self {
             touches: READ.counter_of(&["touch"]),
+            waiting: READ.counter_of(&["waiting"]),
             decisions: READ.counter_of(&["decision"]),
             postings: READ.counter_of(&["posting"]),
             skipped: READ.counter_of(&["skipped"]),

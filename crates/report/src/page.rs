@@ -105,8 +105,17 @@ pub trait Beside: Send + Sync {
     /// The trace of an order.
     ///
     /// # Errors
-    /// Why there is none, in words.
-    fn trace(&self, asked: &TraceAsked) -> Result<Traced, String>;
+    /// Why there is none.
+    fn trace(&self, asked: &TraceAsked) -> Result<Traced, NoTrace>;
+}
+
+/// Why there is no trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoTrace {
+    /// There is no such order.
+    NotFound,
+    /// It could not be looked up; the log says why.
+    Failed,
 }
 
 /// The page over a view and what stands beside it.
@@ -144,7 +153,7 @@ struct Shown<'a> {
     report: Result<Report, String>,
     newest: Vec<Newest>,
     calls: Vec<Call>,
-    trace: Option<Result<Traced, String>>,
+    trace: Option<Result<Traced, NoTrace>>,
     /// Of the traced order: what is booked for each partner.
     booked: Vec<(String, Transaction)>,
     /// What was asked wrongly.
@@ -174,15 +183,7 @@ impl Page {
         let (status, body) = match self.shown(query, language) {
             Ok(shown) => (StatusCode::OK, parts::whole(&shown)),
             Err(why) => {
-                let text = match &why {
-                    Refused::Store(_) => language
-                        .of(
-                            "The report cannot be read; see the log.",
-                            "Le rapport ne peut être lu ; voir le journal.",
-                        )
-                        .to_owned(),
-                    Refused::Asked(_) | Refused::NotReady => why.to_string(),
-                };
+                let text = why.words(language);
                 (StatusCode::SERVICE_UNAVAILABLE, parts::nothing(language, &text))
             }
         };
@@ -206,13 +207,12 @@ impl Page {
             ));
         }
         let program = named.or_else(|| programs.first()).cloned();
-        let program =
-            program.ok_or_else(|| {
-                Refused::asked(language.of(
-                    "The catalog has no program yet.",
-                    "Le catalogue n'a pas encore de programme.",
-                ))
-            })?;
+        let program = program.ok_or_else(|| {
+            Refused::asked_in(
+                "The catalog has no program yet.",
+                "Le catalogue n'a pas encore de programme.",
+            )
+        })?;
         let given = |name: &str| match name {
             "program" => Some(program.to_string()),
             "from" | "to" | "basis" => {
@@ -224,7 +224,7 @@ impl Page {
         let request = match view.request(&given) {
             Ok(request) => request,
             Err(why) => {
-                wrong = Some(why.to_string());
+                wrong = Some(why.words(language));
                 view.request(&plain)?
             }
         };
@@ -245,14 +245,10 @@ impl Page {
             Some(Ok(traced)) => view.booked(&traced.order, language).unwrap_or_default(),
             _ => Vec::new(),
         };
-        let not_ready = language.of(
-            "The report is not ready yet; try again in a few seconds.",
-            "Le rapport n'est pas encore prêt ; réessayez dans quelques secondes.",
-        );
         let (report, newest) = match (view.report(&request), view.newest(&program)) {
             (Ok(report), Ok(newest)) => (Ok(report), newest),
             (Err(Refused::NotReady), _) | (_, Err(Refused::NotReady)) => {
-                (Err(not_ready.to_owned()), Vec::new())
+                (Err(Refused::NotReady.words(language)), Vec::new())
             }
             (Err(why), _) | (_, Err(why)) => return Err(why),
         };

@@ -15,6 +15,7 @@ use rusqlite::Connection;
 
 use crate::days::{Day, Zone};
 use crate::kpi::Figures;
+use crate::language::Language;
 use crate::store::{self, StoreError};
 
 pub use answer::{REPORTS, csv, json, table};
@@ -149,7 +150,7 @@ pub struct Report {
 pub enum Refused {
     /// What was asked for is written wrongly, or there is no such thing.
     #[error("{0}")]
-    Asked(String),
+    Asked(Asked),
     /// The store is not open yet.
     #[error("the report is not ready yet; try again in a few seconds")]
     NotReady,
@@ -158,9 +159,47 @@ pub enum Refused {
     Store(#[from] StoreError),
 }
 
+/// What is wrong with a question, in the words of interfaces; and in French where the page may show it.
+#[derive(Debug)]
+pub struct Asked {
+    english: String,
+    french: Option<String>,
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.english)
+    }
+}
+
 impl Refused {
     pub(crate) fn asked(text: impl fmt::Display) -> Self {
-        Self::Asked(text.to_string())
+        Self::Asked(Asked { english: text.to_string(), french: None })
+    }
+
+    pub(crate) fn asked_in(english: impl fmt::Display, french: impl fmt::Display) -> Self {
+        let french = Some(french.to_string());
+        Self::Asked(Asked { english: english.to_string(), french })
+    }
+
+    /// What the page says.
+    pub(crate) fn words(&self, language: Language) -> String {
+        let text = match self {
+            Self::Asked(asked) => match (language, &asked.french) {
+                (Language::English, _) => return asked.english.clone(),
+                (Language::French, Some(french)) => return french.clone(),
+                (Language::French, None) => "La demande n'a pas pu être lue.",
+            },
+            Self::NotReady => language.of(
+                "The report is not ready yet; try again in a few seconds.",
+                "Le rapport n'est pas encore prêt ; réessayez dans quelques secondes.",
+            ),
+            Self::Store(_) => language.of(
+                "The report cannot be read; see the log.",
+                "Le rapport ne peut être lu ; voir le journal.",
+            ),
+        };
+        text.to_owned()
     }
 }
 
@@ -262,7 +301,10 @@ impl View {
             None | Some("event") => Basis::Event,
             Some("click") => Basis::Click,
             Some(text) => {
-                return Err(Refused::asked(format_args!("basis={text:?}: give event or click")));
+                return Err(Refused::asked_in(
+                    format_args!("basis={text:?}: give event or click"),
+                    format_args!("basis={text:?} : donnez event ou click"),
+                ));
             }
         };
         let goal = match given("goal").as_deref() {
@@ -282,7 +324,14 @@ impl View {
             None => Ok(None),
             Some(text) => {
                 let read = Day::parse(&text).map(Some);
-                read.map_err(|why| Refused::asked(format_args!("{name}={text:?} {why}")))
+                read.map_err(|why| {
+                    Refused::asked_in(
+                        format_args!("{name}={text:?} {why}"),
+                        format_args!(
+                            "{name}={text:?} n'est pas un jour ; écrivez-le comme 2026-11-03"
+                        ),
+                    )
+                })
             }
         };
         let (from, to) = (day("from")?, day("to")?);
@@ -291,12 +340,18 @@ impl View {
         let from = from.unwrap_or_else(|| to.plus(1 - DAYS_DEFAULT));
         let days = to.number() - from.number() + 1;
         if days < 1 {
-            return Err(Refused::asked(format_args!("from {from} is after to {to}")));
+            return Err(Refused::asked_in(
+                format_args!("from {from} is after to {to}"),
+                format_args!("le début, {from}, est après la fin, {to}"),
+            ));
         }
         if days > DAYS_MAX {
-            return Err(Refused::asked(format_args!(
-                "{from} to {to} are {days} days; at most {DAYS_MAX} at once"
-            )));
+            return Err(Refused::asked_in(
+                format_args!("{from} to {to} are {days} days; at most {DAYS_MAX} at once"),
+                format_args!(
+                    "du {from} au {to}, cela fait {days} jours ; {DAYS_MAX} au plus à la fois"
+                ),
+            ));
         }
         Ok(Request { program, partner, goal, by, basis, from, to })
     }

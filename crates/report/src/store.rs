@@ -1,13 +1,18 @@
 //! Where rollups, orders and journeys are kept: one SQLite file, one writer, any number of readers.
 
+#[cfg(test)]
+pub(crate) mod audit;
 mod journeys;
 mod orders;
 mod rezone;
+mod rollup;
 mod seen;
 mod subs;
+pub(crate) mod sums;
 #[cfg(test)]
 mod tests;
 mod touches;
+mod waiting;
 mod write;
 
 use std::collections::HashMap;
@@ -22,14 +27,14 @@ use event::{Currency, EventId, Millis, ProgramName};
 use eventlog::{Cursor, Offset, Partition};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
-pub(crate) use orders::{BY_CLICK, BY_EVENT, state_number, state_of};
+pub(crate) use orders::{BUCKETS, BY_CLICK, BY_EVENT, OrderPart, letters, state_number, state_of};
+pub(crate) use rollup::{Cut, spans};
 pub use subs::SUB_VALUES_MAX;
 pub(crate) use subs::hash_of as sub_hash;
 use write::Writer;
-pub(crate) use write::whole;
 
 /// Format of the file; another one is deleted and filled anew from the topics.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 /// Name of the partner under which the merchant's own channels stand. No name of the catalog has brackets.
 pub const OWN: &str = "(own)";
@@ -125,6 +130,23 @@ impl Reason {
     }
 }
 
+/// A click or impression as it came.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The event.
+    pub id: EventId,
+    /// When it happened.
+    pub at: Millis,
+    /// The program.
+    pub program: ProgramName,
+    /// Which of the two.
+    pub kind: TouchKind,
+    /// The event is a test.
+    pub test: bool,
+    /// What it says.
+    pub touch: Touch,
+}
+
 /// One thing to count.
 #[derive(Clone, Debug)]
 pub enum Fact {
@@ -143,6 +165,8 @@ pub enum Fact {
         /// Whether it counts.
         reason: Reason,
     },
+    /// One of a program that the catalog does not name yet: it counts once its terms are known.
+    Waiting(Box<Waiting>),
     /// A click that was fetched ahead did happen.
     Activation {
         /// The click.
@@ -250,6 +274,28 @@ impl Store {
         Ok(Some(db))
     }
 
+    /// Deletes the store in `folder`. The topics have everything that is needed to make it anew.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn delete(folder: &Path) -> std::io::Result<()> {
+        match std::fs::remove_dir_all(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        }
+    }
+
+    /// How many orders there are.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn orders(&self) -> Result<u64, StoreError> {
+        let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        let orders = self.inner().db.query_row("SELECT count(*) FROM orders", [], count);
+        let orders = orders.map_err(StoreError::of("count the report's orders"))?;
+        Ok(u64::try_from(orders).unwrap_or(0))
+    }
+
     /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -292,6 +338,26 @@ impl Store {
             };
             known.iter().try_for_each(|program| writer.zone(program).map(drop))
         })
+    }
+
+    /// Counts touches that waited and whose program the catalog names now, as `judge` says. Returns how many go on waiting.
+    ///
+    /// # Errors
+    /// The file cannot be read or written; what was counted by then is counted.
+    pub fn settle(
+        &self,
+        catalog: &Snapshot,
+        judge: &dyn Fn(&Waiting) -> Option<Fact>,
+    ) -> Result<u64, StoreError> {
+        let mut waiting = 0;
+        let mut more = true;
+        while more {
+            self.inner().write(catalog, |writer| {
+                (more, waiting) = writer.settle(judge)?;
+                writer.flush()
+            })?;
+        }
+        Ok(waiting)
     }
 
     /// The first offset of this partition that is not counted yet.

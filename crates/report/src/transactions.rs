@@ -204,9 +204,10 @@ impl Found {
         })
     }
 
-    fn values(&self, zone: &Zone) -> Values {
+    fn values(&self, zone: &Zone, language: Language) -> Values {
         let money = |amount: i64, currency: Currency| {
-            format!("{} {currency}", exact(amount.into(), currency.exponent()))
+            let text = exact(amount.into(), currency.exponent());
+            format!("{} {currency}", text.replace('.', language.of(".", ",")))
         };
         let touched_at = self.lost.map_or(self.touched_at, |(_, at)| at);
         let mut values = Values::new();
@@ -228,7 +229,7 @@ impl Found {
     }
 
     fn shown(self, zone: &Zone, language: Language) -> Transaction {
-        let values = self.values(zone);
+        let values = self.values(zone, language);
         let known = |number: i64| u16::try_from(number).ok().and_then(Code::from_number);
         let mut state = store::state_of(self.state);
         let (code, reason) = if self.gone {

@@ -14,7 +14,7 @@ use eventlog::{Backend, Batch, Consumer, Cursor, Delivery, Group, Partition};
 use crate::config::Config;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::store::{Fact, Store};
+use crate::store::{Fact, Store, Waiting};
 use reading::Read;
 
 /// The consumer group of this stage.
@@ -100,13 +100,23 @@ impl Worker {
         Ok(())
     }
 
+    /// Counts all that the topics hold and returns how many orders there are.
+    ///
+    /// # Errors
+    /// The store fails, or the log.
+    pub fn rebuild(&self, stop: &AtomicBool) -> Result<u64, Error> {
+        let mut session = self.subscribe()?;
+        while !stop.load(Ordering::Relaxed) && session.turn()? != Turn::Idle {}
+        Ok(self.deps.store.orders()?)
+    }
+
     /// Joins the group.
     ///
     /// # Errors
     /// The log refuses.
     pub fn subscribe(&self) -> Result<Session<'_>, Error> {
         let consumer = self.deps.log.subscribe(GROUP, &TOPICS).map_err(Error::Subscribe)?;
-        Ok(Session { worker: self, consumer, zones_of: None })
+        Ok(Session { worker: self, consumer, follows: None })
     }
 }
 
@@ -114,8 +124,8 @@ impl Worker {
 pub struct Session<'w> {
     worker: &'w Worker,
     consumer: Box<dyn Consumer>,
-    /// Generation of the catalog whose time zones the sums by day are made with.
-    zones_of: Option<u64>,
+    /// Generation of the catalog that the store follows.
+    follows: Option<u64>,
 }
 
 impl std::fmt::Debug for Session<'_> {
@@ -130,7 +140,7 @@ impl Session<'_> {
     /// # Errors
     /// What of the delivery is not committed comes again to whoever subscribes.
     pub fn turn(&mut self) -> Result<Turn, Error> {
-        self.follow_zones()?;
+        self.follow_catalog()?;
         match self.deliver() {
             Err(error) if error.fenced() => {
                 self.worker.metrics.fenced.increment(1);
@@ -140,11 +150,17 @@ impl Session<'_> {
         }
     }
 
-    fn follow_zones(&mut self) -> Result<(), Error> {
+    /// Follows the catalog: zones that are others now, and touches whose program it did not name before.
+    fn follow_catalog(&mut self) -> Result<(), Error> {
         let catalog = self.worker.deps.catalog.snapshot();
-        if self.zones_of != Some(catalog.generation()) {
+        if self.follows != Some(catalog.generation()) {
             self.worker.deps.store.follow_zones(&catalog)?;
-            self.zones_of = Some(catalog.generation());
+            let judge = |waiting: &Waiting| reading::judged(waiting, &catalog);
+            let waiting = self.worker.deps.store.settle(&catalog, &judge)?;
+            if waiting > 0 {
+                tracing::warn!(waiting, "touches wait for a catalog that names their program");
+            }
+            self.follows = Some(catalog.generation());
         }
         Ok(())
     }
@@ -187,6 +203,13 @@ impl Session<'_> {
                     match &fact {
                         Fact::Touch { .. } | Fact::Activation { .. } => {
                             metrics.touches.increment(1)
+                        }
+                        Fact::Waiting(waiting) => {
+                            tracing::warn!(
+                                program = waiting.program.as_str(),
+                                "touches wait for a catalog that names their program"
+                            );
+                            metrics.waiting.increment(1);
                         }
                         Fact::Posting(_) => metrics.postings.increment(1),
                         Fact::Decision(_) => metrics.decisions.increment(1),

@@ -39,7 +39,7 @@ pub(crate) enum Command {
     Report(ReportArguments),
     /// Shows a partner's orders of a running node as they changed, with status and reason in words.
     Transactions(TransactionsArguments),
-    /// Makes the state of dedup, attribution and the ledger anew from the topics; nothing else may run.
+    /// Makes the state of dedup, attribution, the ledger and the report anew from the topics; nothing else may run.
     Rebuild(ConfigArgument),
     /// Makes the key file, or adds keys to it that sign an hour from now.
     Keygen(KeygenArguments),

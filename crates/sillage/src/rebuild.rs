@@ -1,8 +1,8 @@
-//! `sillage rebuild`: deletes the state of dedup, attribution and the ledger and makes it anew from the topics.
+//! `sillage rebuild`: deletes the state of dedup, attribution, the ledger and the report and makes it anew from the topics.
 //!
 //! What is emitted is what was emitted before: everything known is added first, then every order is decided once, and a
 //! decision that came out the same is not said again. The book takes back what it has said on `ledger.transfers`; nothing is
-//! locked or paid.
+//! locked or paid. The report counts what the ledger has said by then.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -48,6 +48,8 @@ pub(crate) fn run(file: &Path) -> anyhow::Result<()> {
     println!("attribution: read {events} touches and records, {orders} orders decided before");
     let orders = ledger(&base)?;
     println!("ledger: {orders} orders booked");
+    let orders = report(&base)?;
+    println!("report: {orders} orders counted");
     base.log.close();
     println!("rebuilt in {:.1} s", started.elapsed().as_secs_f64());
     Ok(())
@@ -75,4 +77,11 @@ fn ledger(base: &Base) -> anyhow::Result<u64> {
     let store = stages::open_ledger(&base.config)?;
     let worker = stages::ledger_worker(base, store, Arc::default());
     worker.rebuild(&AtomicBool::new(false)).context("rebuild the book")
+}
+
+fn report(base: &Base) -> anyhow::Result<u64> {
+    let folder = stages::state_folder(&base.config.node.data_folder, "report");
+    report::Store::delete(&folder).context("delete the state of the report")?;
+    let worker = stages::report_worker(base)?;
+    worker.rebuild(&AtomicBool::new(false)).context("rebuild the state of the report")
 }

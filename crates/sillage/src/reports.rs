@@ -8,7 +8,9 @@ use event::{PartnerName, ProgramName};
 use eventlog::LogReader;
 use report::View;
 use report::language::Language;
-use report::page::{Beside, Call, Outcome, PAGE, PAGE_ALIAS, Page, STYLE, TraceAsked, Traced};
+use report::page::{
+    Beside, Call, NoTrace, Outcome, PAGE, PAGE_ALIAS, Page, STYLE, TraceAsked, Traced,
+};
 use report::query::REPORTS;
 use report::transactions::TRANSACTIONS;
 use telemetry::admin::{self, Admin};
@@ -54,21 +56,22 @@ impl Beside for Node {
             .collect()
     }
 
-    fn trace(&self, asked: &TraceAsked) -> Result<Traced, String> {
+    fn trace(&self, asked: &TraceAsked) -> Result<Traced, NoTrace> {
         let wanted = Wanted::of(|name| match name {
             "order" => Some(asked.order.as_str()),
             "program" => Some(asked.program.as_str()),
             "goal" => asked.goal.as_deref().filter(|goal| !goal.is_empty()),
             _ => None,
-        })?;
+        });
+        let Ok(wanted) = wanted else { return Err(NoTrace::NotFound) };
         let found =
             trace::find(self.decisions.as_ref(), &self.topics, &wanted).map_err(|error| {
                 tracing::error!(error = format!("{error:#}"), "cannot look a decision up");
-                "cannot look it up; see the log".to_owned()
+                NoTrace::Failed
             })?;
         // A real order before a test of the same id.
         let decision = found.into_iter().min_by_key(|decision| decision.order.clone());
-        let decision = decision.ok_or_else(|| wanted.not_found())?;
+        let decision = decision.ok_or(NoTrace::NotFound)?;
         let mut partners: Vec<PartnerName> = Vec::new();
         let credited = decision.credits.iter().filter_map(|credit| credit.partner.as_ref());
         let all = decision.trace.candidates.iter().filter_map(|c| c.partner.as_ref());

@@ -126,7 +126,7 @@ pub(crate) fn ledger_worker(
 }
 
 /// The worker of the report over its state, empty if there is none.
-fn report_worker(base: &Base) -> anyhow::Result<report::Worker> {
+pub(crate) fn report_worker(base: &Base) -> anyhow::Result<report::Worker> {
     let folder = make(state_folder(&base.config.node.data_folder, "report"))?;
     let store = report::Store::open(&folder)
         .with_context(|| format!("open the state of the report in {}", folder.display()))?;

@@ -7,7 +7,7 @@ use event::{Code, Millis, ProgramName};
 use telemetry::admin::Query;
 use testkit::SteppedClock;
 
-use super::{Beside, Call, Outcome, Page, TraceAsked, Traced};
+use super::{Beside, Call, NoTrace, Outcome, Page, TraceAsked, Traced};
 use crate::build::{
     DAY, HOUR, SHOP, T, booked, catalog, event, in_state, order_key, posting, share, touch,
 };
@@ -43,7 +43,7 @@ impl Beside for Fixed {
         calls
     }
 
-    fn trace(&self, asked: &TraceAsked) -> Result<Traced, String> {
+    fn trace(&self, asked: &TraceAsked) -> Result<Traced, NoTrace> {
         match asked.order.as_str() {
             "BX-1" => Ok(Traced {
                 order: order_key("BX-1"),
@@ -52,7 +52,8 @@ impl Beside for Fixed {
                 partner: Some(("lea".parse().unwrap(), "Not credited to you.\n".to_owned())),
                 partners: vec!["comparo".parse().unwrap(), "lea".parse().unwrap()],
             }),
-            other => Err(format!("no decision about order {other:?}")),
+            "BX-9" => Err(NoTrace::Failed),
+            _ => Err(NoTrace::NotFound),
         }
     }
 }
@@ -171,7 +172,7 @@ fn a_trace_stands_side_by_side_as_the_manager_and_a_partner_see_it() {
     }
     assert_sound(&html);
     let (_, none) = ask(&page(folder.path()), "order=%3Cb%3E", None);
-    assert!(none.contains("no decision about order &quot;&lt;b&gt;&quot;"), "{none}");
+    assert!(none.contains("There is no decision about order &lt;b&gt;. Is it spelled"), "{none}");
 }
 
 #[test]
@@ -187,6 +188,36 @@ fn what_is_asked_wrongly_is_said_and_the_page_stands() {
         assert_eq!(status, 200);
         assert!(html.contains(words), "{words} in {html}");
         assert_sound(&html);
+    }
+}
+
+#[test]
+fn the_french_page_has_no_english_words_whatever_is_asked() {
+    let folder = filled();
+    let page = page(folder.path());
+    for (query, french) in [
+        ("", "Chiffres par partenaire"),
+        ("order=BX-1&partner=lea", "Vu par Léa"),
+        ("order=BX-404", "Aucune décision sur la commande BX-404. Est-elle écrite"),
+        ("order=BX-9", "Recherche impossible pour l&#39;instant : commande BX-9"),
+        ("from=demain", "from=&quot;demain&quot; n&#39;est pas un jour"),
+        ("from=2026-11-04&to=2026-11-01", "le début, 2026-11-04, est après la fin"),
+        ("from=2020-01-01&to=2026-11-01", "jours ; 1098 au plus à la fois"),
+        ("basis=x", "basis=&quot;x&quot; : donnez event ou click"),
+        ("program=nope", "Ce programme n&#39;existe pas: nope"),
+    ] {
+        let (_, html) = ask(&page, &format!("{query}&lang=fr"), None);
+        assert!(html.contains(french), "{french} in {html}");
+        // What the bed's own trace and calls say is no text of the page.
+        let own = ["Order BX-1 of", "a touch", "a reason", "Not credited to you."];
+        let html = own.iter().fold(html, |html, text| html.replace(text, ""));
+        for word in ["the", "is", "not", "no", "are", "of", "and", "give", "field"] {
+            let found =
+                html.split('<').filter_map(|part| part.split_once('>')).find(|(_, text)| {
+                    text.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|has| has == word)
+                });
+            assert_eq!(found, None, "{word} for {query}");
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use event::{Millis, PartnerName};
 use rusqlite::{Error, OptionalExtension as _, params};
 
 use super::orders::{BY_CLICK, BY_EVENT};
+use super::rollup::GRAINS;
 use super::write::Writer;
 use crate::days::Zone;
 
@@ -26,7 +27,7 @@ struct Place {
     credited: bool,
 }
 
-/// A journey as far as sums by day need it.
+/// A journey as far as rollups need it.
 pub(super) struct Journey {
     program: i64,
     goal: String,
@@ -53,7 +54,8 @@ impl Writer<'_> {
         let id = match known {
             Some((_, held)) if held >= version => return Ok(()),
             Some((id, _)) => {
-                self.add_journey_days(&self.journey(id)?, &zone, -1)?;
+                let held = self.journey(id)?;
+                self.add_journey_days(&held, &zone, -1)?;
                 self.db
                     .prepare_cached("DELETE FROM journey_partner WHERE journey = ?1")?
                     .execute([id])?;
@@ -78,7 +80,8 @@ impl Writer<'_> {
             let row = params![id, partner, code, touched_at, roles, credited];
             self.db.prepare_cached(sql)?.execute(row)?;
         }
-        self.add_journey_days(&self.journey(id)?, &zone, 1)
+        let journey = self.journey(id)?;
+        self.add_journey_days(&journey, &zone, 1)
     }
 
     /// A journey as the file has it.
@@ -101,32 +104,51 @@ impl Writer<'_> {
         Ok(journey)
     }
 
+    /// Adds a journey to the rollups, or takes it away (`sign` −1).
     pub(super) fn add_journey_days(
-        &self,
+        &mut self,
         journey: &Journey,
         zone: &Zone,
         sign: i64,
     ) -> Result<(), Error> {
-        let sql = "INSERT INTO journey_day VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
-                   ON CONFLICT DO UPDATE SET orders = orders + excluded.orders, \
-                   uncredited = uncredited + excluded.uncredited, introducer = introducer + excluded.introducer, \
-                   middle = middle + excluded.middle, closer = closer + excluded.closer, \
-                   reports = reports + excluded.reports";
-        let mut insert = self.db.prepare_cached(sql)?;
-        let Journey { program, goal, converted_at, reports, places } = journey;
+        let Journey { program, converted_at, reports, places, .. } = journey;
+        let goal = self.name(&journey.goal)?;
         let own_day = zone.day(Millis(*converted_at));
         for basis in [BY_EVENT, BY_CLICK] {
-            let row = params![program, goal, basis, own_day, 0, sign, 0, 0, 0, 0, reports * sign];
-            insert.execute(row)?;
+            let place = |day, partner| [*program, goal, basis, day, partner];
+            self.add_journey(place(own_day, 0), [sign, 0, 0, 0, 0, reports * sign])?;
             for (partner, touched_at, roles, credited) in places {
                 let day = if basis == BY_EVENT { own_day } else { zone.day(Millis(*touched_at)) };
                 let role = |role: i64| if roles & role == 0 { 0 } else { sign };
                 let uncredited = if *credited { 0 } else { sign };
                 let (first, between, last) = (role(INTRODUCER), role(BETWEEN), role(CLOSER));
-                let row = params![
-                    program, goal, basis, day, partner, sign, uncredited, first, between, last, 0
-                ];
-                insert.execute(row)?;
+                let counts = [sign, uncredited, first, between, last, 0];
+                self.add_journey(place(day, *partner), counts)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_journey(&self, place: [i64; 5], counts: [i64; 6]) -> Result<(), Error> {
+        let [program, goal, basis, day, partner] = place;
+        let [orders, uncredited, introducer, middle, closer, reports] = counts;
+        let sql = "INSERT INTO journey_sum VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+                   ON CONFLICT DO UPDATE SET orders = orders + excluded.orders, \
+                   uncredited = uncredited + excluded.uncredited, introducer = introducer + excluded.introducer, \
+                   middle = middle + excluded.middle, closer = closer + excluded.closer, \
+                   reports = reports + excluded.reports";
+        let mut insert = self.db.prepare_cached(sql)?;
+        let sql = "DELETE FROM journey_sum WHERE program = ?1 AND goal = ?2 AND basis = ?3 AND grain = ?4 AND at = ?5 \
+                   AND partner = ?6 AND orders = 0";
+        for grain in GRAINS {
+            let at = day.div_euclid(grain);
+            insert.execute(params![
+                program, goal, basis, grain, at, partner, orders, uncredited, introducer, middle,
+                closer, reports
+            ])?;
+            if orders < 0 {
+                let key = [program, goal, basis, grain, at, partner];
+                self.db.prepare_cached(sql)?.execute(key)?;
             }
         }
         Ok(())

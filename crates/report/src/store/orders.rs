@@ -1,15 +1,19 @@
 //! Orders and what partners get of them: of an order's postings the one with the highest number holds.
 
 use event::body::posting::{BookedOrder, Purpose, Share, Subject};
-use event::body::{CustomerType, OrderState, Posting};
+use event::body::touch::SubIds;
+use event::body::{CustomerType, OrderState, Posting, TouchKind};
 use event::split::split;
 use event::time::DAY_MS;
 use event::{Code, Micros, Millis, OrderKey};
 use rusqlite::{Error, OptionalExtension as _, Row, params};
 use serde::Serialize;
 
+use super::rollup::{Cut, Of, OrderPlace};
+use super::subs::own_value;
+use super::sums::{Amounts, Like, Lock, Returns, Sums};
 use super::touches::kind_number;
-use super::write::{Feed, Writer, pair};
+use super::write::{Feed, Writer};
 use super::{NOBODY, OWN};
 use crate::days::{Day, Zone};
 
@@ -20,6 +24,21 @@ pub(crate) const CREDIT: i64 = 1_000_000;
 pub(crate) const BY_EVENT: i64 = 0;
 /// Basis of a sum by day: an order on the day of its credited touch.
 pub(crate) const BY_CLICK: i64 = 1;
+
+/// Ends of the buckets of time from touch to order, and their names.
+pub(crate) const BUCKETS: [(i64, &str); 11] = [
+    (5_000, "under 5 s"),
+    (15_000, "under 15 s"),
+    (60_000, "under 1 min"),
+    (600_000, "under 10 min"),
+    (3_600_000, "under 1 h"),
+    (DAY_MS, "under 24 h"),
+    (2 * DAY_MS, "under 2 d"),
+    (7 * DAY_MS, "under 7 d"),
+    (14 * DAY_MS, "under 14 d"),
+    (30 * DAY_MS, "under 30 d"),
+    (i64::MAX, "30 d and more"),
+];
 
 /// The number of a state.
 pub(crate) fn state_number(state: OrderState) -> i64 {
@@ -41,10 +60,10 @@ const fn customer_number(customer: Option<CustomerType>) -> i64 {
     }
 }
 
-/// An order as far as sums by day need it.
+/// An order as far as rollups need it.
 pub(super) struct Held {
     program: i64,
-    goal: String,
+    goal: i64,
     converted_at: i64,
     currency: String,
     code: i64,
@@ -55,8 +74,10 @@ pub(super) struct Held {
     shares: Vec<HeldShare>,
 }
 
+#[derive(Default)]
 pub(super) struct HeldShare {
     partner: i64,
+    kind: i64,
     touched_at: i64,
     link: i64,
     channel: i64,
@@ -68,6 +89,7 @@ pub(super) struct HeldShare {
     commission: i64,
     currency: String,
     state: i64,
+    subs: String,
 }
 
 /// The parts of an order's values that a share has.
@@ -140,7 +162,8 @@ impl Writer<'_> {
         let customer = customer_number(booked.customer_type);
         let id = match known {
             Some((id, _)) => {
-                self.add_order_days(&self.held(id)?, &zone, -1)?;
+                let held = self.held(id)?;
+                self.add_order_days(&held, &zone, -1)?;
                 id
             }
             None => {
@@ -170,7 +193,8 @@ impl Writer<'_> {
             booked.observed,
         ])?;
         self.shares((id, program), posting, booked)?;
-        self.add_order_days(&self.held(id)?, &zone, 1)
+        let held = self.held(id)?;
+        self.add_order_days(&held, &zone, 1)
     }
 
     /// An earlier posting that comes late tells only who had a share once.
@@ -300,25 +324,30 @@ impl Writer<'_> {
     }
 
     /// An order as the file has it.
-    pub(super) fn held(&self, id: i64) -> Result<Held, Error> {
-        let sql = "SELECT program, goal, converted_at, currency, code, customer, lock_at, amount, returned, state \
+    pub(super) fn held(&mut self, id: i64) -> Result<Held, Error> {
+        let goal: String = self
+            .db
+            .prepare_cached("SELECT goal FROM orders WHERE id = ?1")?
+            .query_row([id], |row| row.get(0))?;
+        let goal = self.name(&goal)?;
+        let sql = "SELECT program, converted_at, currency, code, customer, lock_at, amount, returned, state \
                    FROM orders WHERE id = ?1";
         let mut held = self.db.prepare_cached(sql)?.query_row([id], |row| {
-            let (amount, returned): (i64, i64) = (row.get(7)?, row.get(8)?);
+            let (amount, returned): (i64, i64) = (row.get(6)?, row.get(7)?);
             Ok(Held {
                 program: row.get(0)?,
-                goal: row.get(1)?,
-                converted_at: row.get(2)?,
-                currency: row.get(3)?,
-                code: row.get(4)?,
-                customer: row.get(5)?,
-                lock_at: row.get(6)?,
-                whole: (amount.saturating_sub(returned), returned, row.get(9)?),
+                goal,
+                converted_at: row.get(1)?,
+                currency: row.get(2)?,
+                code: row.get(3)?,
+                customer: row.get(4)?,
+                lock_at: row.get(5)?,
+                whole: (amount.saturating_sub(returned), returned, row.get(8)?),
                 shares: Vec::new(),
             })
         })?;
         let sql = "SELECT partner, touched_at, link, channel, credit, net, returned, margin, margin_unknown, \
-                   commission, currency, state FROM share WHERE ord = ?1 AND gone = 0";
+                   commission, currency, state, kind, subs FROM share WHERE ord = ?1 AND gone = 0";
         let mut select = self.db.prepare_cached(sql)?;
         let shares = select.query_map([id], |row| {
             Ok(HeldShare {
@@ -334,34 +363,32 @@ impl Writer<'_> {
                 commission: row.get(9)?,
                 currency: row.get(10)?,
                 state: row.get(11)?,
+                kind: row.get(12)?,
+                subs: row.get(13)?,
             })
         })?;
         held.shares = shares.collect::<Result<_, _>>()?;
         Ok(held)
     }
 
-    /// Adds an order to the sums by day, or takes it away (`sign` −1).
+    /// Adds an order to the rollups, or takes it away (`sign` −1).
     pub(super) fn add_order_days(
         &mut self,
         order: &Held,
         zone: &Zone,
-        sign: i64,
+        sign: i128,
     ) -> Result<(), Error> {
         if order.shares.is_empty() {
             let (net, returned, state) = order.whole;
             let nobody = HeldShare {
                 partner: self.name(NOBODY)?,
-                touched_at: order.converted_at,
-                link: 0,
-                channel: 0,
                 credit: CREDIT,
                 net,
                 returned,
-                margin: 0,
-                margin_unknown: 0,
-                commission: 0,
-                currency: order.currency.clone(),
                 state,
+                touched_at: order.converted_at,
+                currency: order.currency.clone(),
+                ..HeldShare::default()
             };
             return self.add_share_days(order, &nobody, zone, sign);
         }
@@ -369,99 +396,130 @@ impl Writer<'_> {
     }
 
     fn add_share_days(
-        &self,
+        &mut self,
         order: &Held,
         share: &HeldShare,
         zone: &Zone,
-        sign: i64,
+        sign: i128,
     ) -> Result<(), Error> {
-        let day = |at| zone.day(Millis(at));
-        // Rounded up: an order counts as older than its lock from the day after.
-        let lock_day = order.lock_at.div_euclid(DAY_MS).saturating_add(1);
-        let same = share.currency == order.currency;
-        for (basis, day) in [(BY_EVENT, day(order.converted_at)), (BY_CLICK, day(share.touched_at))]
-        {
-            for (fine, link, channel) in [(0, 0, 0), (1, share.link, share.channel)] {
-                let add = |currency: &str, counts: [i64; 2], money: [i64; 5]| {
-                    let [credit, with_return] = counts;
-                    let [net, commission, returned, margin, unknown] = money.map(pair);
-                    let sql = "INSERT INTO order_day VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
-                               ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26) \
-                               ON CONFLICT DO UPDATE SET parts = parts + excluded.parts, \
-                               credit = credit + excluded.credit, with_return = with_return + excluded.with_return, \
-                               net_high = net_high + excluded.net_high, net_low = net_low + excluded.net_low, \
-                               commission_high = commission_high + excluded.commission_high, \
-                               commission_low = commission_low + excluded.commission_low, \
-                               returned_high = returned_high + excluded.returned_high, \
-                               returned_low = returned_low + excluded.returned_low, \
-                               margin_high = margin_high + excluded.margin_high, \
-                               margin_low = margin_low + excluded.margin_low, \
-                               unknown_high = unknown_high + excluded.unknown_high, \
-                               unknown_low = unknown_low + excluded.unknown_low";
-                    self.db.prepare_cached(sql)?.execute(params![
-                        order.program,
-                        order.goal,
-                        basis,
-                        fine,
-                        day,
-                        share.partner,
-                        link,
-                        channel,
-                        order.customer,
-                        currency,
-                        share.state,
-                        order.code,
-                        lock_day,
-                        sign,
-                        credit * sign,
-                        with_return * sign,
-                        net.0 * sign,
-                        net.1 * sign,
-                        commission.0 * sign,
-                        commission.1 * sign,
-                        returned.0 * sign,
-                        returned.1 * sign,
-                        margin.0 * sign,
-                        margin.1 * sign,
-                        unknown.0 * sign,
-                        unknown.1 * sign,
-                    ])
-                };
-                let HeldShare { credit, net, returned, margin, margin_unknown, commission, .. } =
-                    *share;
-                let with_return = if returned > 0 { credit } else { 0 };
-                let here = if same { commission } else { 0 };
-                add(
-                    &order.currency,
-                    [credit, with_return],
-                    [net, here, returned, margin, margin_unknown],
-                )?;
-                if !same {
-                    add(&share.currency, [0, 0], [0, commission, 0, 0, 0])?;
-                }
+        let mut cuts = vec![(Cut::All, Of::Number(0))];
+        // Only partners have more than one row in a report.
+        if share.partner != self.name(OWN)? && share.partner != self.name(NOBODY)? {
+            cuts.push((Cut::Link, Of::Number(share.link)));
+            cuts.push((Cut::Channel, Of::Number(share.channel)));
+            if share.kind == kind_number(TouchKind::Click) {
+                let age = order.converted_at.saturating_sub(share.touched_at);
+                cuts.push((Cut::Time, Of::Number(bucket(age))));
             }
+            let subs: SubIds = serde_json::from_str(&share.subs).unwrap_or_default();
+            let subs = subs.iter().map(|(number, value)| (Cut::Sub(number), own_value(value)));
+            cuts.extend(subs);
         }
-        if sign < 0 {
-            let sql = "DELETE FROM order_day WHERE program = ?1 AND goal = ?2 AND basis = ?3 AND fine IN (0, 1) \
-                       AND day = ?4 AND partner = ?5 AND parts = 0";
-            let mut delete = self.db.prepare_cached(sql)?;
-            delete.execute(params![
-                order.program,
-                order.goal,
-                BY_EVENT,
-                day(order.converted_at),
-                share.partner
-            ])?;
-            delete.execute(params![
-                order.program,
-                order.goal,
-                BY_CLICK,
-                day(share.touched_at),
-                share.partner
-            ])?;
+        let part = order.part(share);
+        let change = |sums: &mut Sums| part.sum_up(sums, sign);
+        for (basis, at) in [(BY_EVENT, order.converted_at), (BY_CLICK, share.touched_at)] {
+            for (cut, of) in &cuts {
+                let place = OrderPlace {
+                    program: order.program,
+                    goal: order.goal,
+                    basis,
+                    cut: *cut,
+                    grain: 1,
+                    at: zone.day(Millis(at)),
+                    partner: share.partner,
+                    of: of.clone(),
+                };
+                self.add_order(&place, &change)?;
+            }
         }
         Ok(())
     }
+}
+
+impl Held {
+    fn part(&self, share: &HeldShare) -> OrderPart {
+        OrderPart {
+            currency: letters(&self.currency),
+            code: self.code,
+            customer: self.customer,
+            lock_at: self.lock_at,
+            paid_in: letters(&share.currency),
+            state: share.state,
+            credit: share.credit,
+            net: share.net,
+            returned: share.returned,
+            margin: share.margin,
+            margin_unknown: share.margin_unknown,
+            commission: share.commission,
+        }
+    }
+}
+
+pub(crate) fn letters(currency: &str) -> [u8; 3] {
+    currency.as_bytes().first_chunk().copied().unwrap_or_default()
+}
+
+/// A share of an order as reports sum it up.
+pub(crate) struct OrderPart {
+    pub(crate) currency: [u8; 3],
+    pub(crate) code: i64,
+    pub(crate) customer: i64,
+    pub(crate) lock_at: i64,
+    /// Currency of the commission.
+    pub(crate) paid_in: [u8; 3],
+    pub(crate) state: i64,
+    pub(crate) credit: i64,
+    pub(crate) net: i64,
+    pub(crate) returned: i64,
+    pub(crate) margin: i64,
+    pub(crate) margin_unknown: i64,
+    pub(crate) commission: i64,
+}
+
+impl OrderPart {
+    /// Adds it to sums, or takes it away (`sign` −1).
+    pub(crate) fn sum_up(&self, sums: &mut Sums, sign: i128) {
+        let code = u16::try_from(self.code).unwrap_or(0);
+        let customer = u8::try_from(self.customer).unwrap_or(0);
+        let (currency, state) = (self.currency, u8::try_from(self.state).unwrap_or(0));
+        let like = Like { currency, state, code, customer };
+        let same = self.paid_in == currency;
+        let commission = self.commission.into();
+        let amounts = Amounts {
+            parts: 1,
+            credit: self.credit.into(),
+            net: self.net.into(),
+            commission: if same { commission } else { 0 },
+            margin: self.margin.into(),
+            margin_unknown: self.margin_unknown.into(),
+        };
+        sums.orders(like, &amounts, sign);
+        if !same {
+            let amounts = Amounts { parts: 1, commission, ..Amounts::default() };
+            sums.orders(Like { currency: self.paid_in, ..like }, &amounts, sign);
+        }
+        // Declined for another reason than that it came back: nothing was sold that could.
+        let unsold = matches!(state_of(self.state), OrderState::Declined | OrderState::Held);
+        if unsold && code != Code::ReturnedFull.number() {
+            return;
+        }
+        // Rounded up: an order counts as older than its lock from the day after.
+        let day = self.lock_at.div_euclid(DAY_MS).saturating_add(1);
+        let returns = Returns {
+            parts: 1,
+            credit: self.credit.into(),
+            with_return: if self.returned > 0 { self.credit.into() } else { 0 },
+            before: i128::from(self.net) + i128::from(self.returned),
+            returned: self.returned.into(),
+        };
+        sums.returns(Lock { day, currency, code, customer }, &returns, sign);
+    }
+}
+
+/// The bucket of a time from touch to order.
+fn bucket(age: i64) -> i64 {
+    let place = BUCKETS.iter().position(|(end, _)| age.max(0) < *end);
+    place.and_then(|place| i64::try_from(place).ok()).unwrap_or(10)
 }
 
 /// The parts that the shares have of what the order knows only as a whole: by their net amounts; where nothing is left of

@@ -2,27 +2,31 @@
 
 use rusqlite::{Error, params};
 
+use super::rollup::{Cut, Of, TouchPlace};
 use super::touches::{TouchKey, day_of_slot};
 use super::write::Writer;
 use crate::days::Zone;
 
 impl Writer<'_> {
     pub(super) fn rezone(&mut self, program: i64, zone: &Zone) -> Result<(), Error> {
-        for table in ["touch_day", "order_day", "journey_day"] {
+        for table in ["touch_sum", "order_sum", "journey_sum"] {
             self.db
                 .execute(&format!("DELETE FROM {table} WHERE program = ?1"), params![program])?;
         }
         self.touch_days(program, zone)?;
+        self.sub_days(program, zone)?;
         for id in self.ids("SELECT id FROM orders WHERE program = ?1", program)? {
-            self.add_order_days(&self.held(id)?, zone, 1)?;
+            let held = self.held(id)?;
+            self.add_order_days(&held, zone, 1)?;
         }
         for id in self.ids("SELECT id FROM journey WHERE program = ?1", program)? {
-            self.add_journey_days(&self.journey(id)?, zone, 1)?;
+            let journey = self.journey(id)?;
+            self.add_journey_days(&journey, zone, 1)?;
         }
-        Ok(())
+        self.flush_rollups()
     }
 
-    fn touch_days(&self, program: i64, zone: &Zone) -> Result<(), Error> {
+    fn touch_days(&mut self, program: i64, zone: &Zone) -> Result<(), Error> {
         let sql = "SELECT slot, partner, link, channel, kind, reason, n FROM touch_slot WHERE program = ?1";
         let mut select = self.db.prepare_cached(sql)?;
         let mut rows = select.query([program])?;
@@ -38,7 +42,29 @@ impl Writer<'_> {
                 kind: row.get(4)?,
                 reason: row.get(5)?,
             };
-            self.add_touch_day(key, row.get(6)?)?;
+            self.add_touch_days(&key, row.get(6)?)?;
+        }
+        Ok(())
+    }
+
+    fn sub_days(&mut self, program: i64, zone: &Zone) -> Result<(), Error> {
+        let sql =
+            "SELECT number, slot, partner, value, kind, reason, n FROM sub_slot WHERE program = ?1";
+        let mut select = self.db.prepare_cached(sql)?;
+        let mut rows = select.query([program])?;
+        while let Some(row) = rows.next()? {
+            let value: String = row.get(3)?;
+            let place = TouchPlace {
+                program,
+                cut: Cut::Sub(row.get(0)?),
+                grain: 1,
+                at: day_of_slot(zone, row.get(1)?),
+                partner: row.get(2)?,
+                of: Of::Text(value.into()),
+                kind: row.get(4)?,
+                reason: row.get(5)?,
+            };
+            self.add_touch(&place, row.get(6)?)?;
         }
         Ok(())
     }

@@ -1,4 +1,3 @@
--- Money stands in pairs: amount = high * 2^32 + low, so that no sum of rows overflows.
 CREATE TABLE IF NOT EXISTS name (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS cursor (
   topic TEXT NOT NULL, part INTEGER NOT NULL, next INTEGER NOT NULL, PRIMARY KEY (topic, part)
@@ -16,17 +15,23 @@ CREATE TABLE IF NOT EXISTS ahead (
   touch BLOB PRIMARY KEY, activated INTEGER NOT NULL, at INTEGER NOT NULL, place TEXT
 ) WITHOUT ROWID;
 
+-- Touches of programs that the catalog does not name yet.
+CREATE TABLE IF NOT EXISTS waiting (
+  program TEXT NOT NULL, touch BLOB NOT NULL, at INTEGER NOT NULL, kind INTEGER NOT NULL, test INTEGER NOT NULL,
+  body TEXT NOT NULL, PRIMARY KEY (program, touch)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS touch_slot (
   program INTEGER NOT NULL, slot INTEGER NOT NULL, partner INTEGER NOT NULL, link INTEGER NOT NULL,
   channel INTEGER NOT NULL, kind INTEGER NOT NULL, reason INTEGER NOT NULL, n INTEGER NOT NULL,
   PRIMARY KEY (program, slot, partner, link, channel, kind, reason)
 ) WITHOUT ROWID;
--- fine = 0: link and channel summed up.
-CREATE TABLE IF NOT EXISTS touch_day (
-  program INTEGER NOT NULL, fine INTEGER NOT NULL, day INTEGER NOT NULL, partner INTEGER NOT NULL,
-  link INTEGER NOT NULL, channel INTEGER NOT NULL, kind INTEGER NOT NULL, reason INTEGER NOT NULL,
-  n INTEGER NOT NULL,
-  PRIMARY KEY (program, fine, day, partner, link, channel, kind, reason)
+-- Touches by cut, span of days and partner. cut 0: all; 1: by link; 2: by channel; 11 to 20: by sub id 1 to 10. A span is
+-- `grain` days long and has the number of its first day divided by that.
+CREATE TABLE IF NOT EXISTS touch_sum (
+  program INTEGER NOT NULL, cut INTEGER NOT NULL, grain INTEGER NOT NULL, at INTEGER NOT NULL, partner INTEGER NOT NULL,
+  value NOT NULL, kind INTEGER NOT NULL, reason INTEGER NOT NULL, n INTEGER NOT NULL,
+  PRIMARY KEY (program, cut, grain, at, partner, value, kind, reason)
 ) WITHOUT ROWID;
 -- value: "=" and the text, or "*" for those beyond the limit.
 CREATE TABLE IF NOT EXISTS sub_slot (
@@ -66,16 +71,12 @@ CREATE INDEX IF NOT EXISTS share_by_change ON share (program, partner, changed_a
 CREATE TABLE IF NOT EXISTS feed (one INTEGER PRIMARY KEY, seq INTEGER NOT NULL, changed_at INTEGER NOT NULL);
 INSERT OR IGNORE INTO feed VALUES (1, 0, 0);
 
--- basis 0: everything on its own day; 1: an order on the day of its credited touch.
-CREATE TABLE IF NOT EXISTS order_day (
-  program INTEGER NOT NULL, goal TEXT NOT NULL, basis INTEGER NOT NULL, fine INTEGER NOT NULL, day INTEGER NOT NULL,
-  partner INTEGER NOT NULL, link INTEGER NOT NULL, channel INTEGER NOT NULL, customer INTEGER NOT NULL,
-  currency TEXT NOT NULL, state INTEGER NOT NULL, code INTEGER NOT NULL, lock_day INTEGER NOT NULL,
-  parts INTEGER NOT NULL, credit INTEGER NOT NULL, with_return INTEGER NOT NULL,
-  net_high INTEGER NOT NULL, net_low INTEGER NOT NULL, commission_high INTEGER NOT NULL, commission_low INTEGER NOT NULL,
-  returned_high INTEGER NOT NULL, returned_low INTEGER NOT NULL, margin_high INTEGER NOT NULL, margin_low INTEGER NOT NULL,
-  unknown_high INTEGER NOT NULL, unknown_low INTEGER NOT NULL,
-  PRIMARY KEY (program, goal, basis, fine, day, partner, link, channel, customer, currency, state, code, lock_day)
+-- Orders by the same, and 3: by time from the click. basis 0: everything on its own day; 1: an order on the day of its
+-- credited touch.
+CREATE TABLE IF NOT EXISTS order_sum (
+  program INTEGER NOT NULL, goal INTEGER NOT NULL, basis INTEGER NOT NULL, cut INTEGER NOT NULL, grain INTEGER NOT NULL,
+  at INTEGER NOT NULL, partner INTEGER NOT NULL, value NOT NULL, sums BLOB NOT NULL,
+  PRIMARY KEY (program, goal, basis, cut, grain, at, partner, value)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS day_pay (
   subject TEXT NOT NULL, number INTEGER NOT NULL, program INTEGER NOT NULL, partner INTEGER NOT NULL,
@@ -93,9 +94,9 @@ CREATE TABLE IF NOT EXISTS journey_partner (
   journey INTEGER NOT NULL, partner INTEGER NOT NULL, code INTEGER NOT NULL, touched_at INTEGER NOT NULL,
   roles INTEGER NOT NULL, credited INTEGER NOT NULL, PRIMARY KEY (journey, partner)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS journey_day (
-  program INTEGER NOT NULL, goal TEXT NOT NULL, basis INTEGER NOT NULL, day INTEGER NOT NULL, partner INTEGER NOT NULL,
-  orders INTEGER NOT NULL, uncredited INTEGER NOT NULL, introducer INTEGER NOT NULL, middle INTEGER NOT NULL,
-  closer INTEGER NOT NULL, reports INTEGER NOT NULL,
-  PRIMARY KEY (program, goal, basis, day, partner)
+CREATE TABLE IF NOT EXISTS journey_sum (
+  program INTEGER NOT NULL, goal INTEGER NOT NULL, basis INTEGER NOT NULL, grain INTEGER NOT NULL, at INTEGER NOT NULL,
+  partner INTEGER NOT NULL, orders INTEGER NOT NULL, uncredited INTEGER NOT NULL, introducer INTEGER NOT NULL,
+  middle INTEGER NOT NULL, closer INTEGER NOT NULL, reports INTEGER NOT NULL,
+  PRIMARY KEY (program, goal, basis, grain, at, partner)
 ) WITHOUT ROWID;

@@ -5,6 +5,7 @@ use event::{EventId, Millis};
 use rusqlite::{Error, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
+use super::rollup::{Cut, Of, TouchPlace};
 use super::write::Writer;
 use super::{OWN, Reason};
 use crate::days::{self, SLOT_MS, Zone};
@@ -113,7 +114,7 @@ impl Writer<'_> {
         let key = TouchKey { program, slot, day, partner, link, channel, kind, reason };
         *self.touches.entry(key).or_insert(0) += by;
         for (number, value) in place.subs.iter() {
-            self.count_sub((key, number), value, by)?;
+            self.count_sub(((key, number), &zone), value, by)?;
         }
         Ok(())
     }
@@ -122,22 +123,27 @@ impl Writer<'_> {
         let touches = std::mem::take(&mut self.touches);
         let sql = "INSERT INTO touch_slot VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
                    ON CONFLICT DO UPDATE SET n = n + excluded.n";
-        let mut slots = self.db.prepare_cached(sql)?;
+        let db = self.db;
+        let mut slots = db.prepare_cached(sql)?;
         for (key, n) in touches.iter().filter(|(_, n)| **n != 0) {
             let &TouchKey { program, slot, partner, link, channel, kind, reason, .. } = key;
             slots.execute([program, slot, partner, link, channel, kind, reason, *n])?;
-            self.add_touch_day(*key, *n)?;
+            self.add_touch_days(key, *n)?;
         }
         Ok(())
     }
 
-    pub(super) fn add_touch_day(&self, key: TouchKey, n: i64) -> Result<(), Error> {
-        let TouchKey { program, day, partner, link, channel, kind, reason, .. } = key;
-        let sql = "INSERT INTO touch_day VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
-                   ON CONFLICT DO UPDATE SET n = n + excluded.n";
-        let mut days = self.db.prepare_cached(sql)?;
-        days.execute([program, 1, day, partner, link, channel, kind, reason, n])?;
-        days.execute([program, 0, day, partner, 0, 0, kind, reason, n])?;
+    pub(super) fn add_touch_days(&mut self, key: &TouchKey, n: i64) -> Result<(), Error> {
+        let &TouchKey { program, day, partner, link, channel, kind, reason, .. } = key;
+        let mut cuts = vec![(Cut::All, 0)];
+        if partner != self.name(OWN)? {
+            cuts.extend([(Cut::Link, link), (Cut::Channel, channel)]);
+        }
+        for (cut, number) in cuts {
+            let of = Of::Number(number);
+            let place = TouchPlace { program, cut, grain: 1, at: day, partner, of, kind, reason };
+            self.add_touch(&place, n)?;
+        }
         Ok(())
     }
 }

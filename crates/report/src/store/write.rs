@@ -7,6 +7,7 @@ use catalog::Snapshot;
 use eventlog::Cursor;
 use rusqlite::{Connection, Error, OptionalExtension as _, params};
 
+use super::rollup::Pending;
 use super::seen::Block;
 use super::touches::TouchKey;
 use super::{Fact, Inner};
@@ -19,10 +20,11 @@ const NAMES_MAX: usize = 1_000_000;
 pub(super) struct Writer<'a> {
     pub(super) db: &'a Connection,
     names: &'a mut HashMap<Box<str>, i64>,
-    catalog: &'a Snapshot,
+    pub(super) catalog: &'a Snapshot,
     zones: HashMap<Box<str>, (i64, Zone)>,
     /// Touches that are not in the file yet.
     pub(super) touches: HashMap<TouchKey, i64>,
+    pub(super) pending: Pending,
     pub(super) seen: HashMap<(i64, i64), Block>,
     pub(super) feed: Option<Feed>,
 }
@@ -49,6 +51,7 @@ impl<'a> Writer<'a> {
             catalog,
             zones: HashMap::new(),
             touches: HashMap::new(),
+            pending: Pending::default(),
             seen: HashMap::new(),
             feed: None,
         }
@@ -59,6 +62,7 @@ impl<'a> Writer<'a> {
             Fact::Touch { id, at, program, kind, touch, reason } => {
                 self.touch(*id, *at, (program.as_str(), *kind, *reason), touch)
             }
+            Fact::Waiting(waiting) => self.wait(waiting),
             Fact::Activation { click, at } => self.activation(*click, *at),
             Fact::Posting(posting) => self.posting(posting),
             Fact::Decision(decision) => self.decision(decision),
@@ -68,6 +72,7 @@ impl<'a> Writer<'a> {
     /// Writes what was gathered.
     pub(super) fn flush(&mut self) -> Result<(), Error> {
         self.flush_touches()?;
+        self.flush_rollups()?;
         self.flush_seen()?;
         let Some(Feed { seq, changed_at }) = self.feed else { return Ok(()) };
         let sql = "UPDATE feed SET seq = ?1, changed_at = ?2";
@@ -117,6 +122,7 @@ impl<'a> Writer<'a> {
         }
         if known.is_some_and(|known| known != zone.name()) {
             self.flush_touches()?;
+            self.flush_rollups()?;
             self.rezone(id, &zone)?;
         }
         match self.zones.entry(program.into()) {
@@ -129,29 +135,5 @@ impl<'a> Writer<'a> {
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Inner")
-    }
-}
-
-/// An amount as two numbers, high · 2³² + low, whose sums over any number of rows do not overflow.
-pub(crate) const fn pair(amount: i64) -> (i64, i64) {
-    (amount >> 32, amount & 0xffff_ffff)
-}
-
-/// The amount of a pair of sums.
-pub(crate) fn whole(high: i64, low: i64) -> i128 {
-    (i128::from(high) << 32) + i128::from(low)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{pair, whole};
-
-    #[test]
-    fn pairs_of_amounts_sum_to_the_sum() {
-        for amounts in [[0, 0], [i64::MAX, i64::MAX], [i64::MIN, -1], [74_920_000, -5]] {
-            let [a, b] = amounts.map(pair);
-            let sum = i128::from(amounts[0]) + i128::from(amounts[1]);
-            assert_eq!(whole(a.0 + b.0, a.1 + b.1), sum);
-        }
     }
 }

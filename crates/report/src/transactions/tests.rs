@@ -93,8 +93,8 @@ fn reasons_are_told_in_both_languages() {
     bed.apply(&[order("BX-1", 1, returned)]);
     assert_eq!(
         only(&bed.ask("partner=lea&lang=fr"))["reason"],
-        "20.00 EUR sur 50.00 EUR ont été retournés. Validée ; définitive à partir du 2026-12-03 13:00. \
-         Le plafond de vos conditions a été atteint ; 3.00 EUR est payé."
+        "20,00 EUR sur 50,00 EUR ont été retournés. Validée ; définitive à partir du 2026-12-03 13:00. \
+         Le plafond de vos conditions a été atteint ; 3,00 EUR est payé."
     );
     bed.apply(&[order(
         "BX-1",

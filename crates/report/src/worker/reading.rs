@@ -5,10 +5,10 @@ use std::error::Error as _;
 use catalog::{ProgramTerms, Snapshot};
 use event::body::{Touch, TouchKind};
 use event::envelope::CODEC_JSON;
-use event::{Body, Envelope, EventType, Flag, Millis, ProgramName};
+use event::{Body, Envelope, EventType, Flag};
 use eventlog::Record;
 
-use crate::store::{Fact, Reason};
+use crate::store::{Fact, Reason, Waiting};
 
 /// What a record is to the report.
 pub(super) enum Read {
@@ -57,18 +57,21 @@ fn fact(envelope: Envelope, catalog: &Snapshot) -> Option<Fact> {
         Body::Posting(posting) => return Some(Fact::Posting(posting)),
         _ => return None,
     };
-    let program = program?;
-    let reason = reason(&program, at, (&touch, test), catalog);
-    Some(Fact::Touch { id, at, program, kind, touch: Box::new(touch), reason })
+    let waiting = Waiting { id, at, program: program?, kind, test, touch };
+    Some(judged(&waiting, catalog).unwrap_or_else(|| Fact::Waiting(Box::new(waiting))))
+}
+
+/// A touch with why it does not count; none while the catalog does not name its program.
+pub(super) fn judged(waiting: &Waiting, catalog: &Snapshot) -> Option<Fact> {
+    let Waiting { id, at, program, kind, test, touch } = waiting;
+    let terms = catalog.program(program.as_str())?.terms_at(*at);
+    let reason = reason(&terms.terms, touch, *test);
+    let touch = Box::new(touch.clone());
+    Some(Fact::Touch { id: *id, at: *at, program: program.clone(), kind: *kind, touch, reason })
 }
 
 /// Why a touch does not count, the first reason that applies.
-fn reason(
-    program: &ProgramName,
-    at: Millis,
-    (touch, test): (&Touch, bool),
-    catalog: &Snapshot,
-) -> Reason {
+fn reason(terms: &ProgramTerms, touch: &Touch, test: bool) -> Reason {
     let has = |flags: &[Flag]| touch.flags.iter().any(|flag| flags.contains(flag));
     let unavailable =
         [Flag::LinkDisabled, Flag::LinkExpired, Flag::ProgramPaused, Flag::PartnerEnded];
@@ -81,11 +84,7 @@ fn reason(
     if has(&unavailable) {
         return Reason::Unavailable;
     }
-    let terms = catalog.program(program.as_str()).map(|program| &program.terms_at(at).terms);
-    let built_in = ProgramTerms::default;
-    let excluded =
-        terms.map_or_else(|| built_in().excluded_flags, |terms| terms.excluded_flags.clone());
-    if let Some(flag) = touch.flags.iter().find(|flag| excluded.contains(flag)) {
+    if let Some(flag) = touch.flags.iter().find(|flag| terms.excluded_flags.contains(flag)) {
         return excluded_by(*flag);
     }
     if has(&[Flag::Prefetch, Flag::Prerender]) { Reason::Ahead } else { Reason::Valid }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::Handle;
+use catalog::{CatalogFile, Format, Handle, State};
 use event::body::{OrderState, TouchKind};
 use event::{Body, Code, Envelope, Flag, Micros, Millis, Topic};
 use testkit::{AdversarialLog, CrashPoint, Dice, SteppedClock, Weather};
@@ -17,6 +17,7 @@ use crate::build::{
 use crate::config::Config;
 use crate::query::{View, csv, json};
 use crate::store::Store;
+use crate::store::audit::audit;
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "all others are about touches")]
 fn topic_of(envelope: &Envelope) -> Topic {
@@ -71,6 +72,7 @@ fn reports(folder: &Path, catalog: &Arc<Handle>) -> String {
     {
         for basis in ["event", "click"] {
             let given = |name: &str| match name {
+                "program" => Some("shop".to_owned()),
                 "by" => Some(by.to_owned()),
                 "basis" => Some(basis.to_owned()),
                 "from" => Some("2026-10-01".to_owned()),
@@ -167,6 +169,7 @@ fn any_order_repetition_partition_and_crash_give_the_same_report() {
         let log = filled(Weather::foul(seed), &storm);
         drain(&log, rough.path(), &catalog);
         assert_eq!(reports(rough.path(), &catalog), expected, "seed {seed}");
+        audit(rough.path(), &catalog.snapshot());
         // A group that starts anew, with the store as it is.
         log.forget_cursors();
         drain(&log, rough.path(), &catalog);
@@ -187,6 +190,7 @@ fn a_crash_at_any_step_counts_nothing_twice_and_loses_nothing() {
             log.crash_at(point, nth);
             drain(&log, folder.path(), &catalog);
             assert_eq!(reports(folder.path(), &catalog), expected, "{point:?} {nth}");
+            audit(folder.path(), &catalog.snapshot());
         }
     }
 }
@@ -199,4 +203,41 @@ fn a_deleted_store_fills_itself_from_the_topics() {
     drain(&log, first.path(), &catalog);
     drain(&log, second.path(), &catalog);
     assert_eq!(reports(first.path(), &catalog), reports(second.path(), &catalog));
+}
+
+#[test]
+fn touches_wait_for_a_catalog_that_names_their_program_and_count_by_its_terms() {
+    // Terms other than the built-in ones.
+    let shop = SHOP.replace("terms = [{ }]", "terms = [{ excluded_flags = [\"image_load\"] }]");
+    let other = SHOP.split("[partner.lea]").next().unwrap().replace("shop", "other");
+    let both = format!("{other}\n{shop}");
+    for seed in 0..4 {
+        println!("seed {seed}");
+        let events = life(seed);
+        let (known, first) = (catalog(&both), tempfile::tempdir().unwrap());
+        drain(&filled(Weather::fair(seed), &events), first.path(), &known);
+
+        let (late, second) = (catalog(&other), tempfile::tempdir().unwrap());
+        let log = filled(Weather::foul(seed), &events);
+        drain(&log, second.path(), &late);
+        let count = |table: &str| -> i64 {
+            let db = rusqlite::Connection::open(crate::store::file(second.path())).unwrap();
+            db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+        };
+        assert!(count("waiting") > 50 && count("touch_slot") == 0);
+        let file = CatalogFile::parse(&both, Format::Toml).unwrap();
+        let state = {
+            let file = CatalogFile::parse(&other, Format::Toml).unwrap();
+            State::fold(&file.plan(&State::default(), Millis(T - 1_000 * DAY)).unwrap()).unwrap()
+        };
+        late.apply(&file.plan(&state, Millis(T - 1_000 * DAY)).unwrap()).unwrap();
+        drain(&log, second.path(), &late);
+        assert_eq!(count("waiting"), 0);
+        assert_eq!(reports(second.path(), &late), reports(first.path(), &known), "seed {seed}");
+        // What comes again counts nothing.
+        log.forget_cursors();
+        drain(&log, second.path(), &late);
+        assert_eq!(reports(second.path(), &late), reports(first.path(), &known), "seed {seed}");
+        audit(second.path(), &late.snapshot());
+    }
 }

@@ -118,8 +118,11 @@ fn an_order_is_booked_shown_and_booked_the_same_anew() {
     assert!(said(&["export", "transfers"]).contains("\"credit\":\"pending:lea\""));
     assert_eq!(said(&["export", "events", "--since", "2100-01-01"]), "");
 
-    // The book takes back what it has said, and says nothing twice.
-    said(&["rebuild"]);
+    // The book takes back what it has said, and says nothing twice. The report is made anew as well.
+    let old = place.path().join("data/state/report/old");
+    fs::write(&old, "").unwrap();
+    assert!(said(&["rebuild"]).contains("report: 2 orders counted"));
+    assert!(!old.exists() && old.with_file_name("report.sqlite").exists());
     let transfers = records(&place, "ledger.transfers");
     assert!(said(&["rebuild"]).contains("ledger: 2 orders booked"));
     assert!(records(&place, "ledger.transfers") == transfers, "nothing is said again");
