@@ -35,7 +35,7 @@ pub use rebuild::Rebuilt;
 pub use render::{DayOf, English, French, Phrases, Reader, render, utc_day};
 pub use store::{FjallKv, State};
 pub use view::{Found, View};
-pub use worker::{Deps, GROUP, Worker};
+pub use worker::{Deps, GROUP, TOPICS, Worker};
 
 #[cfg(test)]
 mod build;

@@ -40,6 +40,11 @@ const TOO_OLD: Metric = Metric::counter(
     "attribution_orders_too_old_total",
     "Events about orders whose touches may be gone from the state: the last decision stays.",
 );
+const TOO_LARGE: Metric = Metric::counter(
+    "attribution_outputs_too_large_total",
+    "Outputs that no record can hold, now on events.rejected with code 106: what was said of the order before stays. Alert \
+     above 0.",
+);
 const BATCH: Metric = Metric::histogram(
     "attribution_batch_seconds",
     BATCH_SECONDS,
@@ -52,8 +57,18 @@ const RESTARTED: Metric = Metric::counter(
 .labels(&["cause"]);
 
 /// Everything this crate measures.
-pub const METRICS: &[Metric] =
-    &[READ, EMITTED, UNCHANGED, AFTER_CLOSE, WAITING, OVERDUE, TOO_OLD, BATCH, RESTARTED];
+pub const METRICS: &[Metric] = &[
+    READ,
+    EMITTED,
+    UNCHANGED,
+    AFTER_CLOSE,
+    WAITING,
+    OVERDUE,
+    TOO_OLD,
+    TOO_LARGE,
+    BATCH,
+    RESTARTED,
+];
 
 /// Measurements of attribution. Made once, after the recorder is installed.
 pub(crate) struct Metrics {
@@ -69,6 +84,8 @@ pub(crate) struct Metrics {
     pub(crate) skipped: Counter,
     /// Records parked.
     pub(crate) parked: Counter,
+    /// Outputs parked.
+    pub(crate) too_large: Counter,
     attributed: Counter,
     lost_to_channel: Counter,
     unattributed: Counter,
@@ -100,6 +117,7 @@ impl Metrics {
             orders: READ.counter_of(&["order"]),
             skipped: READ.counter_of(&["skipped"]),
             parked: READ.counter_of(&["parked"]),
+            too_large: TOO_LARGE.counter_of(&[]),
             attributed: emitted(DecisionStatus::Attributed),
             lost_to_channel: emitted(DecisionStatus::LostToChannel),
             unattributed: emitted(DecisionStatus::Unattributed),

@@ -4,7 +4,7 @@ mod json;
 mod output;
 mod reading;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use catalog::Snapshot;
 use event::body::{Decision, OrderRecord};
 use event::time::DAY_MS;
 use event::{Clock, Millis, OrderKey, Topic};
-use eventlog::{Backend, Batch, Consumer, Delivery, Group};
+use eventlog::{Backend, Batch, Consumer, Cursor, Delivery, Group};
 
 use crate::config::Config;
 use crate::decide::{HORIZON_MS, closes_at, decide_under};
@@ -29,6 +29,8 @@ pub(crate) use reading::{Read, read};
 
 /// The consumer group of this stage.
 pub const GROUP: Group = Group("attribution");
+/// What it reads.
+pub const TOPICS: &[Topic] = &[Topic::Touches, Topic::Unique];
 
 /// How long touches are kept: horizon, the longest of (back-dating and lateness, lock), lateness and a day more, so
 /// that eligibility ends strictly before.
@@ -135,14 +137,14 @@ impl<K: Kv> Worker<K> {
     /// # Errors
     /// The log refuses.
     pub fn subscribe(&self) -> Result<Session<'_, K>, Error> {
-        let topics = [Topic::Touches, Topic::Unique];
-        let consumer = self.deps.log.subscribe(GROUP, &topics).map_err(Error::Subscribe)?;
+        let consumer = self.deps.log.subscribe(GROUP, TOPICS).map_err(Error::Subscribe)?;
         Ok(Session {
             worker: self,
             consumer,
             decided: HashMap::new(),
             missed: HashMap::new(),
             looked_at: None,
+            held: VecDeque::new(),
             expired_at: None,
         })
     }
@@ -174,6 +176,9 @@ pub struct Session<'w, K> {
     missed: HashMap<OrderKey, Missed>,
     /// When deferred orders were last looked at.
     looked_at: Option<(Instant, u64)>,
+    /// Cursors that the group gets once the orders that were deferred by then are decided: whoever sees a cursor knows that
+    /// all that is decided on the records before it is durable.
+    held: VecDeque<(Instant, Cursor)>,
     expired_at: Option<Instant>,
 }
 
@@ -222,16 +227,26 @@ impl<K: Kv> Session<'_, K> {
         match self.consumer.next(worker.config.idle_wait).map_err(Error::Read)? {
             Delivery::Batch(batch) => self.work(&batch),
             Delivery::Assigned(partitions) => {
+                let deferred = !worker.deps.state.deferred(None, 1)?.is_empty();
+                let mut cursors = Vec::with_capacity(partitions.len());
                 for partition in partitions {
                     let offset = worker.deps.state.resume(partition)?;
                     match self.consumer.seek(partition, offset) {
-                        Err(eventlog::Error::NotAssigned { .. }) => {} // gone again
+                        Err(eventlog::Error::NotAssigned { .. }) => continue, // gone again
                         other => other.map_err(Error::Read)?,
                     }
+                    cursors.push(Cursor { partition, next: offset });
+                }
+                if deferred {
+                    let now = Instant::now();
+                    self.held.extend(cursors.into_iter().map(|cursor| (now, cursor)));
+                } else {
+                    self.move_to(&cursors)?;
                 }
                 Ok(Turn::Worked)
             }
-            Delivery::Revoking(_, ack) => {
+            Delivery::Revoking(partitions, ack) => {
+                self.held.retain(|(_, cursor)| !partitions.contains(&cursor.partition));
                 ack.done(); // each batch is finished before the next delivery is asked for
                 Ok(Turn::Worked)
             }
@@ -252,7 +267,8 @@ impl<K: Kv> Session<'_, K> {
         }
         let cursor = Some((batch.partition, batch.next_offset));
         let mut settled = Settled { began, cursor, ..Settled::default() };
-        let mut outputs = Outputs::begin(&mut *self.consumer).map_err(Error::Write)?;
+        let mut outputs =
+            Outputs::begin(&mut *self.consumer, &self.worker.metrics).map_err(Error::Write)?;
         for rejected in &mut parked {
             outputs.reject(rejected).map_err(Error::Write)?;
         }
@@ -270,7 +286,13 @@ impl<K: Kv> Session<'_, K> {
         }
         let deferred = std::mem::take(&mut desk.deferred);
         deps.state.defer(deferred.iter().map(|(order, at)| (order, *at)))?;
-        outputs.commit(&[batch.cursor()]).map_err(Error::Write)?;
+        let waits = !deferred.is_empty() && self.worker.config.redecide_wait > Duration::ZERO;
+        if waits || !self.held.is_empty() {
+            outputs.commit(&[]).map_err(Error::Write)?;
+            self.held.push_back((started, batch.cursor()));
+        } else {
+            outputs.commit(&[batch.cursor()]).map_err(Error::Write)?;
+        }
         deps.state.settle(&settled)?;
         metrics.batch_seconds.record(started.elapsed());
         Ok(Turn::Worked)
@@ -296,7 +318,8 @@ impl<K: Kv> Session<'_, K> {
             let orders = deps.state.deferred(after.as_ref(), DEFERRED_MAX)?;
             let Some((last, _)) = orders.last() else { break };
             after = Some(last.clone());
-            let mut outputs = Outputs::begin(&mut *self.consumer).map_err(Error::Write)?;
+            let mut outputs =
+                Outputs::begin(&mut *self.consumer, &self.worker.metrics).map_err(Error::Write)?;
             let mut settled = Settled { began, ..Settled::default() };
             let mut desk = Desk {
                 worker: self.worker,
@@ -317,7 +340,28 @@ impl<K: Kv> Session<'_, K> {
             deps.state.settle(&settled)?;
         }
         metrics.waiting.set(f64::from(waiting));
-        Ok(())
+        self.let_go(now)
+    }
+
+    /// Moves the group's cursors behind batches whose deferred orders this look, begun at `now`, has decided: those that it
+    /// found decided just before were decided after they had been deferred. Who waits for a newer catalog holds nobody up.
+    fn let_go(&mut self, now: Instant) -> Result<(), Error> {
+        let wait = self.worker.config.redecide_wait;
+        let mut cursors = BTreeMap::new();
+        while let Some((at, cursor)) = self.held.front().copied()
+            && now.saturating_duration_since(at) >= wait
+            && at <= now
+        {
+            self.held.pop_front();
+            cursors.insert(cursor.partition, cursor);
+        }
+        cursors.into_values().try_for_each(|cursor| self.move_to(&[cursor]))
+    }
+
+    fn move_to(&mut self, cursors: &[Cursor]) -> Result<(), Error> {
+        let outputs =
+            Outputs::begin(&mut *self.consumer, &self.worker.metrics).map_err(Error::Write)?;
+        outputs.commit(cursors).map_err(Error::Write)
     }
 
     fn expire(&mut self) -> Result<(), Error> {

@@ -43,7 +43,7 @@ pub use error::{Error, ErrorKind};
 pub use member::{AtClose, Considered, END_MAX, LaterVerdict, Member, Members, Reading, Row};
 pub use metrics::METRICS;
 pub use store::{MemberStore, fjall::FjallStore, memory::MemoryStore};
-pub use worker::{Deps, GROUP, Worker};
+pub use worker::{Deps, GROUP, TOPICS, Worker};
 
 #[cfg(test)]
 mod build;

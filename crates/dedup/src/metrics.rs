@@ -29,6 +29,11 @@ const WAITING: Metric = Metric::gauge(
     "dedup_orders_waiting",
     "Orders whose program the catalog of this node does not know yet. Above 0 for a minute: the catalog lags.",
 );
+const TOO_LARGE: Metric = Metric::counter(
+    "dedup_outputs_too_large_total",
+    "Outputs that no record can hold, now on events.rejected with code 106: what was said of the order before stays. Alert \
+     above 0.",
+);
 const BATCH: Metric = Metric::histogram(
     "dedup_batch_seconds",
     BATCH_SECONDS,
@@ -41,7 +46,8 @@ const RESTARTED: Metric = Metric::counter(
 .labels(&["cause"]);
 
 /// Everything this crate measures.
-pub const METRICS: &[Metric] = &[READ, DECIDED, VERDICTS, AFTER_CLOSE, WAITING, BATCH, RESTARTED];
+pub const METRICS: &[Metric] =
+    &[READ, DECIDED, VERDICTS, AFTER_CLOSE, WAITING, TOO_LARGE, BATCH, RESTARTED];
 
 /// Measurements of dedup. Made once, after the recorder is installed.
 pub(crate) struct Metrics {
@@ -53,6 +59,8 @@ pub(crate) struct Metrics {
     pub(crate) skipped: Counter,
     /// Records parked.
     pub(crate) parked: Counter,
+    /// Outputs parked.
+    pub(crate) too_large: Counter,
     /// Order records emitted.
     pub(crate) emitted: Counter,
     /// Order records that had not changed.
@@ -78,6 +86,7 @@ impl Metrics {
             later: READ.counter_of(&["later_verdict"]),
             skipped: READ.counter_of(&["skipped"]),
             parked: READ.counter_of(&["parked"]),
+            too_large: TOO_LARGE.counter_of(&[]),
             emitted: DECIDED.counter_of(&["emitted"]),
             unchanged: DECIDED.counter_of(&["unchanged"]),
             verdicts: VERDICTS.counter_of(&[]),

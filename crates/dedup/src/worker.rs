@@ -24,6 +24,8 @@ use reading::Read;
 
 /// The consumer group of this stage.
 pub const GROUP: Group = Group("dedup");
+/// What it reads.
+pub const TOPICS: &[Topic] = &[Topic::Conversions];
 
 /// Waiting orders that are looked at together. Count.
 const WAITING_MAX: usize = 1_000;
@@ -109,7 +111,7 @@ impl<S: MemberStore> Worker<S> {
     /// # Errors
     /// The log refuses.
     pub fn subscribe(&self) -> Result<Session<'_, S>, Error> {
-        let consumer = self.deps.log.subscribe(GROUP, &[Topic::Conversions]);
+        let consumer = self.deps.log.subscribe(GROUP, TOPICS);
         let consumer = consumer.map_err(Error::Subscribe)?;
         Ok(Session { worker: self, consumer, looked_at: None })
     }
@@ -177,7 +179,9 @@ impl<S: MemberStore> Session<'_, S> {
             }
             cursors.push(Cursor { partition: *partition, next });
         }
-        Outputs::begin(&mut *self.consumer).commit(&cursors).map_err(Error::Write)?;
+        Outputs::begin(&mut *self.consumer, &self.worker.metrics)
+            .commit(&cursors)
+            .map_err(Error::Write)?;
         Ok(Turn::Worked)
     }
 
@@ -188,7 +192,7 @@ impl<S: MemberStore> Session<'_, S> {
         let taken = Taken::from(batch, metrics);
         deps.store.add(&taken.rows)?;
         let catalog = deps.catalog.snapshot();
-        let mut outputs = Outputs::begin(&mut *self.consumer);
+        let mut outputs = Outputs::begin(&mut *self.consumer, &self.worker.metrics);
         for rejected in &taken.parked {
             outputs.reject(rejected).map_err(Error::Write)?;
         }
@@ -225,7 +229,7 @@ impl<S: MemberStore> Session<'_, S> {
             let orders = deps.store.waiting(after, WAITING_MAX)?;
             let Some(last) = orders.last() else { break };
             after = Some(OrderHash::of(last));
-            let mut outputs = Outputs::begin(&mut *self.consumer);
+            let mut outputs = Outputs::begin(&mut *self.consumer, &self.worker.metrics);
             let mut settled = Settled::default();
             for key in orders {
                 let order = Dirty { hash: OrderHash::of(&key), key, reports: Vec::new() };

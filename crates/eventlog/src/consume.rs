@@ -190,4 +190,18 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// The group's cursors cannot be read, or the group has a member already and the backend allows only one.
     fn subscribe(&self, group: Group, topics: &[Topic]) -> Result<Box<dyn Consumer>, Error>;
+
+    /// The end of each partition of these topics: the offset after its last durable record. Unlike [`Consumer::ends`] for
+    /// anybody, whoever reads the partition.
+    ///
+    /// # Errors
+    /// The log cannot say now. Calling again is right.
+    fn ends(&self, topics: &[Topic]) -> Result<Vec<Cursor>, Error>;
+
+    /// How far a group has committed in each partition of these topics, whether it has members now or not; 0 where it never
+    /// has. What the group made of the records before is durable, and so read by whoever asks for the ends afterwards.
+    ///
+    /// # Errors
+    /// The log cannot say now. Calling again is right.
+    fn committed(&self, group: Group, topics: &[Topic]) -> Result<Vec<Cursor>, Error>;
 }

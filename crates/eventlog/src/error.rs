@@ -191,6 +191,7 @@ impl Error {
             | Self::OtherClock { .. }
             | Self::FormatFile { .. } => ErrorKind::Folder,
             Self::Io { .. } | Self::Thread { .. } | Self::Commit { .. } => ErrorKind::Disk,
+            Self::Append { source: Refused::Oversize(_), .. } => ErrorKind::Usage,
             Self::Append { .. } => ErrorKind::Refused,
             Self::Config(_) | Self::GroupTaken { .. } | Self::NotAssigned { .. } => {
                 ErrorKind::Usage
@@ -200,8 +201,31 @@ impl Error {
     }
 
     /// Whether doing the same again can succeed without anybody changing anything.
+    ///
+    /// An output that no record can hold never becomes smaller: whoever can say what it was about says so on
+    /// `events.rejected` in its place, and all others stop.
     #[must_use]
     pub const fn retry(&self) -> bool {
         matches!(self.kind(), ErrorKind::Disk | ErrorKind::Refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::Topic;
+
+    use super::{Error, Refused};
+
+    #[test]
+    fn what_a_full_log_refuses_is_tried_again_and_what_no_record_can_hold_is_not() {
+        let topic = Topic::Transfers;
+        for (source, retry) in [
+            (Refused::Full(topic), true),
+            (Refused::DiskFull(topic), true),
+            (Refused::Failed(topic), true),
+            (Refused::Oversize(topic), false),
+        ] {
+            assert_eq!(Error::Append { topic, source }.retry(), retry, "{source}");
+        }
     }
 }

@@ -10,17 +10,18 @@ use event::{Clock, Topic};
 
 use crate::appender::Appender;
 use crate::config::{ClockKind, Config};
-use crate::consume::{Backend, Consumer, Group};
+use crate::consume::{Backend, Consumer, Cursor, Group, Partition};
 use crate::cursor::Groups;
 use crate::damage::{Damage, Reporter, TornTail};
 use crate::disk::Disk;
 use crate::echo::Room;
 use crate::embedded::EmbeddedConsumer;
 use crate::error::Error;
+use crate::frame::stream_number;
 use crate::metrics::{LogMetrics, WriterMetrics};
 use crate::queue::{Fill, Packed, Queue, State};
 use crate::reader::Bounds;
-use crate::record::Class;
+use crate::record::{Class, Offset};
 use crate::recover::{claim, io_at};
 use crate::retention;
 use crate::signal::lock;
@@ -318,4 +319,23 @@ impl Backend for Log {
         let cursors = self.0.groups.group(group.0)?;
         Ok(Box::new(EmbeddedConsumer::new(self.clone(), group, topics, cursors, bounds)?))
     }
+
+    fn ends(&self, topics: &[Topic]) -> Result<Vec<Cursor>, Error> {
+        Ok(each(topics, |topic| self.stream(topic).high_watermark()))
+    }
+
+    fn committed(&self, group: Group, topics: &[Topic]) -> Result<Vec<Cursor>, Error> {
+        let file = self.0.groups.group(group.0)?;
+        let file = lock(&file);
+        Ok(each(topics, |topic| file.next_offset(stream_number(topic)).unwrap_or(0)))
+    }
+}
+
+/// The cursor of each topic's one partition.
+fn each(topics: &[Topic], next: impl Fn(Topic) -> Offset) -> Vec<Cursor> {
+    let cursor = |topic: &Topic| Cursor {
+        partition: Partition { topic: *topic, index: 0 },
+        next: next(*topic),
+    };
+    topics.iter().map(cursor).collect()
 }

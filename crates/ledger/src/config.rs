@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use event::Millis;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use telemetry::Fault;
 
@@ -23,6 +26,11 @@ pub struct Config {
     /// locked after weeks.
     #[serde(with = "humantime_serde")]
     pub lock_wait: Duration,
+    /// A day that has surely come, such as `"2026-11-22"`, in UTC. Locks and payments are for ever, so the ledger writes none
+    /// while the clock is more than three days ahead of the last time that its book noted (it notes one each minute): it
+    /// may be wrong. After a node stood still for longer, look at the clock and give the day. Default none: the book alone
+    /// is asked.
+    pub clock_checked: Option<String>,
     /// Cache of the book. Bytes, 1 MiB to 64 GiB; default 64 MiB: orders change in their first days, and the newest lie
     /// side by side.
     pub cache_bytes: u64,
@@ -35,22 +43,31 @@ impl Default for Config {
             retry_wait: Duration::from_secs(1),
             locks: true,
             lock_wait: Duration::from_secs(10),
+            clock_checked: None,
             cache_bytes: 64 << 20,
         }
     }
 }
 
 impl Config {
-    /// Settings for tests: nothing waits.
+    /// Settings for tests: nothing waits, and every clock is believed.
     #[must_use]
     pub fn for_tests() -> Self {
         Self {
             idle_wait: Duration::from_millis(1),
             retry_wait: Duration::from_millis(1),
             lock_wait: Duration::ZERO,
+            clock_checked: Some("9000-01-01".to_owned()),
             cache_bytes: 1 << 20,
             ..Self::default()
         }
+    }
+
+    /// When the day began that has surely come.
+    pub(crate) fn checked_at(&self) -> Option<Millis> {
+        let day: Date = self.clock_checked.as_ref()?.parse().ok()?;
+        let start = TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok()?;
+        Some(Millis(start.as_millisecond()))
     }
 
     /// Every rule that this configuration breaks.
@@ -67,6 +84,10 @@ impl Config {
         range("idle_wait", self.idle_wait, 1, 10_000);
         range("retry_wait", self.retry_wait, 1, 60_000);
         range("lock_wait", self.lock_wait, 0, 3_600_000);
+        if let (Some(text), None) = (&self.clock_checked, self.checked_at()) {
+            let text = format!("is {text:?}; give a day such as \"2026-11-22\"");
+            faults.push(Fault::new("clock_checked", text));
+        }
         if !(1 << 20..=64 << 30).contains(&self.cache_bytes) {
             let text = format!("is {} bytes; give 1048576 to 68719476736 bytes", self.cache_bytes);
             faults.push(Fault::new("cache_bytes", text));
@@ -91,6 +112,7 @@ mod tests {
             idle_wait: Duration::ZERO,
             retry_wait: Duration::from_secs(61),
             lock_wait: Duration::from_secs(3_601),
+            clock_checked: Some("soon".to_owned()),
             cache_bytes: 1,
             ..Config::default()
         };
@@ -101,6 +123,7 @@ mod tests {
                 "idle_wait is 0ns; give 1ms to 10000ms",
                 "retry_wait is 61s; give 1ms to 60000ms",
                 "lock_wait is 3601s; give 0ms to 3600000ms",
+                "clock_checked is \"soon\"; give a day such as \"2026-11-22\"",
                 "cache_bytes is 1 bytes; give 1048576 to 68719476736 bytes",
             ]
         );

@@ -52,4 +52,4 @@ pub use payout::{Desk, Payout, Statement};
 pub use post::{Cause, balances, posting};
 pub use store::{Reader, Store, StoreError};
 pub use view::{Preview, Previewer, View};
-pub use worker::{DAYS_GROUP, Deps, GROUP, Session, Turn, Worker};
+pub use worker::{DAYS_GROUP, Deps, GROUP, Session, Stage, Turn, Worker};

@@ -1,5 +1,7 @@
 //! What the ledger measures.
 
+use std::time::Duration;
+
 use event::body::OrderState;
 use metrics::{Counter, Gauge, Histogram};
 use telemetry::Metric;
@@ -45,6 +47,13 @@ const LOCK_LAG: Metric = Metric::gauge(
     "ledger_lock_lag_seconds",
     "For how long the first order that may be locked has been due. Seconds.",
 );
+const HELD: Metric = Metric::gauge(
+    "ledger_locks_held_seconds",
+    "For how long no order could be locked, by reason: stages (dedup or attribution have not read what was there; seconds \
+     are usual), clock_jumped (the clock is over an hour off the time passed since the start), clock_ahead (it is over three \
+     days ahead of the last time that the book noted: ledger.clock_checked). Seconds. Alert above 600.",
+)
+.labels(&["reason"]);
 const DAYS: Metric = Metric::counter(
     "ledger_days_posted_total",
     "Changes booked of pay that has no order: a partner's clicks, impressions or periods of one day and rule.",
@@ -70,9 +79,32 @@ const RESTARTED: Metric = Metric::counter(
 
 /// Everything this crate measures.
 pub const METRICS: &[Metric] = &[
-    READ, CHANGED, UNCHANGED, TRANSFERS, RESTORED, FINDINGS, WAITING, LOCKED, LOCK_LAG, DAYS, PAID,
-    IMBALANCE, BATCH, RESTARTED,
+    READ, CHANGED, UNCHANGED, TRANSFERS, RESTORED, FINDINGS, WAITING, LOCKED, LOCK_LAG, HELD, DAYS,
+    PAID, IMBALANCE, BATCH, RESTARTED,
 ];
+
+/// Why no order is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// The stages before have not read everything.
+    Stages,
+    /// The clock is not where the time that passed should have taken it.
+    ClockJumped,
+    /// The clock is far ahead of what is known to have passed.
+    ClockAhead,
+}
+
+impl Held {
+    const ALL: [Self; 3] = [Self::Stages, Self::ClockJumped, Self::ClockAhead];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stages => "stages",
+            Self::ClockJumped => "clock_jumped",
+            Self::ClockAhead => "clock_ahead",
+        }
+    }
+}
 
 /// Measurements of the ledger. Made once, after the recorder is installed.
 pub(crate) struct Metrics {
@@ -104,6 +136,7 @@ pub(crate) struct Metrics {
     pub(crate) locked: Counter,
     /// How long the first order has been due.
     pub(crate) lock_lag: Gauge,
+    held: [Gauge; Held::ALL.len()],
     /// Changes of days booked.
     pub(crate) days: Counter,
     /// Payments written.
@@ -136,6 +169,7 @@ impl Metrics {
             waiting: WAITING.gauge_of(&[]),
             locked: LOCKED.counter_of(&[]),
             lock_lag: LOCK_LAG.gauge_of(&[]),
+            held: Held::ALL.map(|held| HELD.gauge_of(&[held.as_str()])),
             days: DAYS.counter_of(&[]),
             paid: PAID.counter_of(&[]),
             imbalance: IMBALANCE.gauge_of(&[]),
@@ -150,6 +184,14 @@ impl Metrics {
         let of = OrderState::ALL.iter().zip(&self.changed).find(|(known, _)| **known == state);
         if let Some((_, counter)) = of {
             counter.increment(1);
+        }
+    }
+
+    /// For how long locks have waited for this reason.
+    pub(crate) fn held(&self, reason: Held, waited: Duration) {
+        let of = Held::ALL.iter().zip(&self.held).find(|(known, _)| **known == reason);
+        if let Some((_, gauge)) = of {
+            gauge.set(waited.as_secs_f64());
         }
     }
 

@@ -10,11 +10,13 @@
 
 mod again;
 mod booking;
+mod clock;
 mod closing;
 mod days;
 mod output;
 mod paying;
 mod reading;
+mod upstream;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -39,6 +41,8 @@ pub use days::DAYS_GROUP;
 use days::Days;
 use output::Outputs;
 use reading::{Learned, Read};
+use upstream::Passing;
+pub use upstream::Stage;
 
 /// The consumer group of this stage.
 pub const GROUP: Group = Group("ledger");
@@ -65,6 +69,9 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Where payouts are asked for.
     pub desk: Arc<Desk>,
+    /// The stages between what is received and what this one reads, in their order: no order is locked before they have read
+    /// what was received by its time.
+    pub stages: Vec<Stage>,
 }
 
 impl std::fmt::Debug for Deps {
@@ -165,6 +172,8 @@ impl Worker {
             own: HashSet::new(),
             swept: None,
             sweep: None,
+            passing: None,
+            watch: clock::Watch::default(),
             mark: None,
             closed_at: None,
             checked_at: Instant::now(),
@@ -195,6 +204,9 @@ pub struct Session<'w> {
     swept: Option<Arc<Snapshot>>,
     /// Open orders that are gone through because the catalog changed.
     sweep: Option<Sweeping>,
+    /// A moment up to which the stages before must have read before orders are locked.
+    passing: Option<Passing>,
+    watch: clock::Watch,
     /// A moment up to which everything must be read before orders are locked or paid.
     mark: Option<Mark>,
     /// When orders were last locked.
@@ -430,10 +442,22 @@ impl Session<'_> {
             }
             match reading::read(batch.partition.topic, record) {
                 Read::Fact(order, learned) => {
-                    match learned.fact {
-                        Fact::Decision(_) => metrics.decisions.increment(1),
-                        Fact::Act(_) => metrics.acts.increment(1),
-                        Fact::Lock(..) | Fact::Payment(..) => metrics.closings.increment(1),
+                    let received_at = match &learned.fact {
+                        Fact::Decision(decided) => {
+                            metrics.decisions.increment(1);
+                            Some(decided.received_at)
+                        }
+                        Fact::Act(act) => {
+                            metrics.acts.increment(1);
+                            Some(act.received_at)
+                        }
+                        Fact::Lock(..) | Fact::Payment(..) => {
+                            metrics.closings.increment(1);
+                            None
+                        }
+                    };
+                    if self.goal.is_some() {
+                        self.watch.newest = self.watch.newest.max(received_at);
                     }
                     taken.order(order).push(New::Fact(learned));
                 }

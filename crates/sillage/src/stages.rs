@@ -121,6 +121,10 @@ pub(crate) fn ledger_worker(
         catalog: Arc::clone(&base.catalog),
         clock: Arc::clone(&base.clock),
         desk,
+        stages: vec![
+            ledger::Stage { group: dedup::GROUP, topics: dedup::TOPICS },
+            ledger::Stage { group: attribution::GROUP, topics: attribution::TOPICS },
+        ],
     };
     ledger::Worker::new(base.config.ledger.clone(), deps)
 }

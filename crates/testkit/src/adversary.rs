@@ -162,9 +162,9 @@ impl AdversarialLog {
         )
     }
 
-    /// Where a group stands.
+    /// Where a group stands in one partition.
     #[must_use]
-    pub fn committed(&self, group: Group, partition: Partition) -> Offset {
+    pub fn stands_at(&self, group: Group, partition: Partition) -> Offset {
         let state = self.state();
         let members = state.groups.get(&group);
         members.and_then(|m| m.committed.get(&partition).copied()).unwrap_or(0)
@@ -205,6 +205,15 @@ impl AdversarialLog {
 }
 
 impl State {
+    /// The cursor of each partition of these topics.
+    fn each(&self, topics: &[Topic], next: impl Fn(Partition) -> Offset) -> Vec<Cursor> {
+        let indexes = 0..self.weather.partitions.get();
+        let partitions = topics
+            .iter()
+            .flat_map(|topic| indexes.clone().map(|index| Partition { topic: *topic, index }));
+        partitions.map(|partition| Cursor { partition, next: next(partition) }).collect()
+    }
+
     fn append(&mut self, topic: Topic, record: &Record) {
         let index = record.key_hash.partition(self.weather.partitions);
         self.topics.entry((topic, index)).or_default().push(record.clone());
@@ -395,6 +404,21 @@ impl Backend for AdversarialLog {
         members.topics.extend(topics);
         drop(state);
         Ok(Box::new(Member { log: self.clone(), group, member }))
+    }
+
+    fn ends(&self, topics: &[Topic]) -> Result<Vec<Cursor>, Error> {
+        let state = self.state();
+        Ok(state.each(topics, |partition| {
+            state.topics.get(&(partition.topic, partition.index)).map_or(0, Vec::len) as u64
+        }))
+    }
+
+    fn committed(&self, group: Group, topics: &[Topic]) -> Result<Vec<Cursor>, Error> {
+        let state = self.state();
+        let members = state.groups.get(&group);
+        Ok(state.each(topics, |partition| {
+            members.and_then(|members| members.committed.get(&partition).copied()).unwrap_or(0)
+        }))
     }
 }
 

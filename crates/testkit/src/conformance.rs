@@ -45,6 +45,7 @@ pub fn check<C: Candidate>(mut fresh: impl FnMut() -> C) {
     seek_goes_back_and_forth(&fresh());
     groups_do_not_see_each_other(&fresh());
     several_topics_all_come(&fresh());
+    ends_and_committed_cursors_are_told_to_anybody(&mut fresh());
 }
 
 /// Batches until `count` records came, in order of arrival.
@@ -219,4 +220,37 @@ fn several_topics_all_come(candidate: &impl Candidate) {
         let of_topic = batches.iter().filter(|batch| batch.partition.topic == topic);
         assert_eq!(of_topic.map(|batch| batch.records.len()).sum::<usize>(), 20, "{topic}");
     }
+}
+
+fn ends_and_committed_cursors_are_told_to_anybody(candidate: &mut impl Candidate) {
+    let topics = [Topic::Conversions, Topic::Unique];
+    let sum = |cursors: &[Cursor]| cursors.iter().map(|cursor| cursor.next).sum::<u64>();
+    let ends = |candidate: &dyn Candidate| must(candidate.backend().ends(&topics));
+    let committed = |candidate: &dyn Candidate, group| {
+        let committed = must(candidate.backend().committed(group, &topics));
+        let partitions = |cursors: &[Cursor]| -> BTreeSet<Partition> {
+            cursors.iter().map(|cursor| cursor.partition).collect()
+        };
+        assert_eq!(partitions(&committed), partitions(&ends(candidate)), "the same partitions");
+        committed
+    };
+    assert_eq!(sum(&committed(candidate, GROUP)), 0, "a group that nobody has heard of");
+    fill(candidate, Topic::Conversions, 0..20);
+    assert_eq!(sum(&ends(candidate)), 20, "without any consumer");
+    let mut consumer = subscribe(candidate, GROUP, &[Topic::Conversions]);
+    let batches = take(&mut *consumer, 20);
+    assert_eq!(sum(&committed(candidate, GROUP)), 0, "read and not committed");
+    let mut unit = must(consumer.unit());
+    must(unit.append(Topic::Unique, &numbered(100)));
+    must(unit.commit(&cursors(&batches)));
+    let told = |candidate: &dyn Candidate| {
+        assert_eq!(sum(&committed(candidate, GROUP)), 20);
+        assert_eq!(sum(&committed(candidate, OTHER)), 0, "of one group alone");
+        assert_eq!(sum(&ends(candidate)), 21, "with what the group made of it");
+    };
+    told(candidate);
+    drop(consumer);
+    told(candidate);
+    candidate.restart();
+    told(candidate);
 }

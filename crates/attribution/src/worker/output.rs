@@ -1,12 +1,13 @@
 //! Records of the topics behind.
 
-use event::body::Decision;
+use event::body::{Decision, Rejected};
 use event::envelope::CODEC_JSON;
 use event::topic::KeyHash;
 use event::{Body, Envelope, EventId, Topic};
-use eventlog::{Consumer, Cursor, Error, Header, Unit};
+use eventlog::{Consumer, Cursor, Error, Header, PAYLOAD_BYTES_MAX, Unit};
 
 use super::json;
+use crate::metrics::Metrics;
 
 /// Bytes of outputs from which the log gets them before the rest of a batch is decided: traces are long. 1 MiB is a frame;
 /// tests send a few decisions at a time.
@@ -14,6 +15,7 @@ const SEND_BYTES: usize = if cfg!(test) { 2_000 } else { 1 << 20 };
 
 /// The outputs of a batch: all of them are durable before the cursor moves, some of them earlier.
 pub(super) struct Outputs<'c> {
+    metrics: &'c Metrics,
     unit: Box<dyn Unit + 'c>,
     buffer: Vec<u8>,
     /// Bytes that the log has not got yet.
@@ -22,8 +24,11 @@ pub(super) struct Outputs<'c> {
 }
 
 impl<'c> Outputs<'c> {
-    pub(super) fn begin(consumer: &'c mut dyn Consumer) -> Result<Self, Error> {
-        Ok(Self { unit: consumer.unit()?, buffer: Vec::new(), unsent: 0, empty: true })
+    pub(super) fn begin(
+        consumer: &'c mut dyn Consumer,
+        metrics: &'c Metrics,
+    ) -> Result<Self, Error> {
+        Ok(Self { metrics, unit: consumer.unit()?, buffer: Vec::new(), unsent: 0, empty: true })
     }
 
     /// An unreadable record.
@@ -51,6 +56,16 @@ impl<'c> Outputs<'c> {
             return Ok(());
         }
         let payload = &self.buffer;
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            let mut rejected =
+                Rejected::too_large("attribution", envelope, payload, PAYLOAD_BYTES_MAX);
+            tracing::error!(
+                %topic, event.id = %envelope.id, bytes = payload.len(),
+                "an output that no record can hold is parked on events.rejected"
+            );
+            self.metrics.too_large.increment(1);
+            return self.reject(&mut rejected); // a few kB
+        }
         self.unit.append_with(topic, header, &mut |out| out.extend_from_slice(payload))?;
         self.empty = false;
         self.unsent = self.unsent.saturating_add(payload.len());

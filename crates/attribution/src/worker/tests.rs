@@ -199,7 +199,7 @@ fn is_drained<K: Kv>(log: &AdversarialLog, state: &State<K>) -> bool {
     }
     let read = counts.into_iter().all(|((topic, index), count)| {
         let partition = Partition { topic, index };
-        let read = log.committed(GROUP, partition).max(state.resume(partition).unwrap());
+        let read = log.stands_at(GROUP, partition).max(state.resume(partition).unwrap());
         read == count
     });
     read && state.deferred(None, 1).unwrap().is_empty()
@@ -366,6 +366,30 @@ fn an_unreadable_record_is_parked_with_its_code_and_the_rest_goes_on() {
 }
 
 #[test]
+fn a_decision_that_no_record_can_hold_is_parked_with_its_reason_and_the_rest_goes_on() {
+    let world = World::read("click A @0d; order @1d id=ONE; order @1d id=TWO");
+    for (room, rejected) in [(20_000, 0), (100, 1)] {
+        let [mut one, two] = [0, 1].map(|n| unique(world.orders[n].clone()));
+        let free = eventlog::PAYLOAD_BYTES_MAX - room - one.to_json().len();
+        let Body::Order(record) = &mut one.body else { panic!("no order") };
+        record.coupons = vec!["x".repeat(free - 16)];
+        let log = AdversarialLog::new(Weather::fair(1));
+        fill(&log, &[(Topic::Unique, one), (Topic::Unique, two)]);
+        drain(&log, &world, &Arc::new(MemoryKv::default()), 1);
+        assert_eq!(emitted(&log).len(), 2 - rejected, "room {room}");
+        let parked = log.records(Topic::Rejected);
+        assert_eq!(parked.len(), rejected, "room {room}");
+        for parked in parked {
+            let Body::Rejected(parked) = Envelope::read(&parked.payload).unwrap().body else {
+                panic!("no rejection");
+            };
+            assert_eq!((parked.code, &*parked.by), (event::Code::TooLarge, "attribution"));
+            assert!(parked.message.contains("shop/sale/real/o:ONE"), "{}", parked.message);
+        }
+    }
+}
+
+#[test]
 fn an_order_of_an_unknown_program_waits_for_the_catalog() {
     let world = World::read("click A @0d; order @1d");
     let log = AdversarialLog::new(Weather::fair(1));
@@ -411,17 +435,21 @@ fn an_order_is_decided_at_most_once_in_the_shortest_time_and_not_forgotten() {
         .into_iter()
         .filter(|(topic, _)| *topic == Topic::Unique)
         .collect();
+    let cursor = |topic| log.stands_at(GROUP, Partition { topic, index: 0 });
+    let read = || state.resume(Partition { topic: Topic::Touches, index: 0 }).unwrap();
     let mut session = worker.subscribe().unwrap();
     fill(&log, &unique);
     for _ in 0..10 {
         session.turn().unwrap();
     }
+    assert_eq!(cursor(Topic::Unique), 1, "decided");
     for event in &world.events {
         fill(&log, &[(Topic::Touches, event.clone())]);
         session.turn().unwrap();
     }
     assert_eq!(log.records(Topic::Attributed).len(), 1, "deferred, not decided three times");
-    // The cursor has moved: only the state knows of them.
+    assert_eq!((read(), cursor(Topic::Touches)), (3, 0), "read, and not yet all decided");
+    // Only the state knows of them.
     drop(session);
     let mut session = worker.subscribe().unwrap();
     for _ in 0..50 {
@@ -429,6 +457,7 @@ fn an_order_is_decided_at_most_once_in_the_shortest_time_and_not_forgotten() {
     }
     assert_eq!(log.records(Topic::Attributed).len(), 2);
     assert_eq!(emitted(&log)[0].winner, Some("C".parse().unwrap()));
+    assert_eq!(cursor(Topic::Touches), 3, "and all of it decided");
 }
 
 #[test]
@@ -600,8 +629,13 @@ fn waits_for_partner_b(script: &str, winner: &str) {
     view.open(Arc::clone(&state));
     let worker = Worker::new(Config::for_tests(), deps);
     let mut session = worker.subscribe().unwrap();
-    fill(&log, &records(&world, &mut Dice::new(1)));
-    turn_often(&mut session);
+    let (touches, orders): (Vec<_>, Vec<_>) = records(&world, &mut Dice::new(1))
+        .into_iter()
+        .partition(|(topic, _)| *topic == Topic::Touches);
+    for records in [touches, orders] {
+        fill(&log, &records);
+        turn_often(&mut session);
+    }
     assert_eq!(emitted(&log), []);
     assert_eq!(state.deferred(None, 10).unwrap().len(), 1);
     assert_eq!(found(&view, "O"), Found::default(), "nobody is shown what is not decided");

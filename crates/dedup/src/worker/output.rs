@@ -1,13 +1,15 @@
 //! Records of the topics behind.
 
+use event::body::Rejected;
 use event::body::record::{DuplicateVerdict, MemberSummary, MemberVerdict, OrderRecord};
 use event::envelope::CODEC_JSON;
 use event::topic::KeyHash;
 use event::{Body, Envelope, EventId, Topic};
-use eventlog::{Consumer, Cursor, Error, Header};
+use eventlog::{Consumer, Cursor, Error, Header, PAYLOAD_BYTES_MAX};
 
 use crate::decide::counted;
 use crate::member::Member;
+use crate::metrics::Metrics;
 
 /// Bytes of outputs from which they are made durable before the rest of a batch is decided: a batch full of orders with
 /// many reports must not overfill the log's queue. 4 MiB, an eighth of that queue.
@@ -15,6 +17,7 @@ const UNIT_BYTES_MAX: usize = 4 << 20;
 
 /// The outputs of a batch: all of them are durable before the cursor moves, some of them earlier.
 pub(super) struct Outputs<'c> {
+    metrics: &'c Metrics,
     consumer: &'c mut dyn Consumer,
     buffer: Vec<u8>,
     /// Topic, header and end in the buffer of each output.
@@ -22,8 +25,8 @@ pub(super) struct Outputs<'c> {
 }
 
 impl<'c> Outputs<'c> {
-    pub(super) const fn begin(consumer: &'c mut dyn Consumer) -> Self {
-        Self { consumer, buffer: Vec::new(), records: Vec::new() }
+    pub(super) const fn begin(consumer: &'c mut dyn Consumer, metrics: &'c Metrics) -> Self {
+        Self { metrics, consumer, buffer: Vec::new(), records: Vec::new() }
     }
 
     /// An unreadable record.
@@ -81,9 +84,21 @@ impl<'c> Outputs<'c> {
     ) -> Result<(), Error> {
         let kind = envelope.body.event_type().number();
         let header = Header { codec: CODEC_JSON, kind, id: envelope.id, key_hash };
+        let start = self.buffer.len();
         if envelope.write(&mut self.buffer).is_err() {
             // Nothing in these bodies can fail to become JSON.
             return Ok(());
+        }
+        let payload = self.buffer.get(start..).unwrap_or_default();
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            let rejected = Rejected::too_large("dedup", envelope, payload, PAYLOAD_BYTES_MAX);
+            tracing::error!(
+                %topic, event.id = %envelope.id, bytes = payload.len(),
+                "an output that no record can hold is parked on events.rejected"
+            );
+            self.metrics.too_large.increment(1);
+            self.buffer.truncate(start);
+            return self.reject(&rejected); // a few kB
         }
         self.records.push((topic, header, self.buffer.len()));
         if self.buffer.len() < UNIT_BYTES_MAX { Ok(()) } else { self.flush(&[]) }

@@ -450,6 +450,39 @@ fn what_cannot_be_read_is_parked_and_the_line_moves_on() {
 }
 
 #[test]
+fn a_record_that_no_record_can_hold_is_parked_with_its_reason_and_the_line_moves_on() {
+    let order = crate::build::order();
+    let after: OrderKey = "shop/sale/real/o:A2".parse().unwrap();
+    // Coupons of a report stand in the record of its order, which says more than the report does.
+    let with_room = |room: usize| {
+        let report = |coupon: usize| {
+            let mut report = server(1, 0);
+            report.conversion.coupons = vec!["x".repeat(coupon)];
+            record_of(&report.envelope(&order))
+        };
+        report(eventlog::PAYLOAD_BYTES_MAX - room - report(0).payload.len())
+    };
+    for (room, rejected) in [(4_096, 0), (0, 1)] {
+        let log = AdversarialLog::new(Weather::fair(1));
+        log.append(Topic::Conversions, &with_room(room));
+        let mut next = server(2, 5);
+        next.conversion.order_id = Some("A2".into());
+        log.append(Topic::Conversions, &record_of(&next.envelope(&after)));
+        drain(&log, &catalog(SHOP), MemoryStore::default);
+        let parked = log.records(Topic::Rejected);
+        assert_eq!(parked.len(), rejected, "room {room}");
+        assert_eq!(log.records(Topic::Unique).len(), 2 - rejected, "room {room}");
+        for parked in parked {
+            let Body::Rejected(parked) = Envelope::read(&parked.payload).unwrap().body else {
+                panic!("no rejection");
+            };
+            assert_eq!((parked.code, &*parked.by), (Code::TooLarge, "dedup"));
+            assert!(parked.message.contains(&order.to_string()), "{}", parked.message);
+        }
+    }
+}
+
+#[test]
 fn validations_are_no_members() {
     let order = crate::build::order();
     let validation = Envelope {

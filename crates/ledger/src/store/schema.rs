@@ -123,6 +123,10 @@ CREATE TABLE catalog (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   generation INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE clock (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  passed INTEGER NOT NULL
+) STRICT;
 ";
 
 /// Makes the tables of a new file, or checks that they are of this format.

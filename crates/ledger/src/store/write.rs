@@ -505,6 +505,21 @@ impl<'s> Writing<'s> {
         self.run("INSERT OR REPLACE INTO catalog VALUES (1, ?)", params![generation]).map(drop)
     }
 
+    /// A time that has passed, as a clock said that was believed.
+    pub(crate) fn passed(&self) -> Result<Option<Millis>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT passed FROM clock")
+            .and_then(|mut found| found.query_row([], |row| row.get(0).map(Millis)).optional())
+            .map_err(StoreError::of("read the time that has passed"))
+    }
+
+    /// This time has passed.
+    pub(crate) fn set_passed(&self, at: Millis) -> Result<(), StoreError> {
+        let sql =
+            "INSERT INTO clock VALUES (1, ?1) ON CONFLICT DO UPDATE SET passed = max(passed, ?1)";
+        self.run(sql, params![at.0]).map(drop)
+    }
+
     /// Ends the transaction: everything is durable, or nothing was done. What is now to be said, in its order.
     ///
     /// # Panics

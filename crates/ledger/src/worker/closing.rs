@@ -1,5 +1,5 @@
-//! Locks what is due, always on the knowledge of everything that stood on the topics at a
-//! moment before.
+//! Locks what is due, always on the knowledge of everything that stood on the topics at a moment before. An order is locked
+//! once what was received by its time has come through the stages before, too.
 
 use std::time::Instant;
 
@@ -19,6 +19,8 @@ const LOCKS_MAX: u32 = 1_000;
 /// and every lock and payment that this worker wrote before is known.
 pub(super) struct Mark {
     at: Millis,
+    /// What was received before this has come through the stages before and stands before the ends; none: orders wait.
+    locks: Option<Millis>,
     ends: Vec<Cursor>,
     touches: Vec<Cursor>,
 }
@@ -26,7 +28,7 @@ pub(super) struct Mark {
 impl Session<'_> {
     /// Locks and pays if it is time; whether there is more to do at once.
     pub(super) fn close(&mut self) -> Result<bool, Error> {
-        if !self.closes || self.worker.deps.clock.is_astray() {
+        if !self.closes || !self.clock_is_believed()? {
             return Ok(false);
         }
         let reached = self.mark.as_ref().is_some_and(|mark| {
@@ -34,7 +36,8 @@ impl Session<'_> {
         });
         if let Some(mark) = self.mark.take_if(|_| reached) {
             self.closed_at = Some(Instant::now());
-            let locked = self.lock_due(mark.at)?;
+            self.measure_lag(mark.at)?;
+            let locked = self.lock_due(mark.locks.unwrap_or(mark.at), mark.locks.is_some())?;
             let posted = self.post_days(mark.at)?;
             if posted {
                 self.closed_at = None;
@@ -47,21 +50,27 @@ impl Session<'_> {
             && (self.closed_at.is_none_or(waited) || self.worker.deps.desk.is_asked())
         {
             let Some(touches) = self.days.ends()? else { return Ok(false) };
+            let locks = if self.worker.config.locks { self.come_through()? } else { None };
             let at = self.worker.deps.clock.now();
             let ends = self.consumer.ends().map_err(Error::Read)?;
-            self.mark = Some(Mark { at, ends, touches });
+            self.mark = Some(Mark { at, locks, ends, touches });
         }
         Ok(false)
     }
 
-    fn lock_due(&mut self, at: Millis) -> Result<bool, Error> {
-        let worker = self.worker;
-        let mut writing = worker.deps.store.begin()?;
-        let late = writing.first_due()?.map_or(0, |due| at.since(due).max(0));
+    fn measure_lag(&self, at: Millis) -> Result<(), Error> {
+        let first = self.worker.deps.store.begin()?.first_due()?;
+        let late = first.map_or(0, |due| at.since(due).max(0));
         #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
         let late_s = (late / 1000) as f64;
-        worker.metrics.lock_lag.set(late_s);
-        let locks_now = worker.config.locks;
+        self.worker.metrics.lock_lag.set(late_s);
+        Ok(())
+    }
+
+    /// Locks what may be locked at `at`, or only books anew what changes by itself.
+    fn lock_due(&mut self, at: Millis, locks_now: bool) -> Result<bool, Error> {
+        let worker = self.worker;
+        let mut writing = worker.deps.store.begin()?;
         let catalog = worker.deps.catalog.snapshot();
         let due = writing.due(at, locks_now, LOCKS_MAX)?;
         let mut locks = Vec::with_capacity(due.len());

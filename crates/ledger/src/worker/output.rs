@@ -6,12 +6,15 @@ use event::body::{Closed, Closing};
 use event::envelope::CODEC_JSON;
 use event::topic::KeyHash;
 use event::{Body, Envelope, EventId, Millis, Topic};
-use eventlog::{Consumer, Cursor, Error, Header, Unit};
+use eventlog::{Consumer, Cursor, Error, Header, PAYLOAD_BYTES_MAX, Unit};
 
 use crate::store::Said;
 
 /// Bytes of outputs from which the log gets them before the rest. 1 MiB is a frame; tests send a few at a time.
 const SEND_BYTES: usize = if cfg!(test) { 2_000 } else { 1 << 20 };
+
+/// Bytes of a record that no record can hold that are told: they name its order.
+const TOLD_BYTES_MAX: usize = 512;
 
 /// Outputs that become durable together with cursors, some of them earlier.
 pub(super) struct Outputs<'c> {
@@ -57,7 +60,15 @@ impl<'c> Outputs<'c> {
         self.append(Topic::Closed, header(&envelope, key_hash), &envelope.to_json())
     }
 
+    /// What no record can hold ends the stage: money that cannot be told is not passed over.
     fn append(&mut self, topic: Topic, header: Header, payload: &[u8]) -> Result<(), Error> {
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            tracing::error!(
+                %topic, event.id = %header.id, bytes = payload.len(), text = %first_words(payload),
+                "no record can hold what the book has to say; the ledger stands still until this order is corrected at its \
+                 source, or a version can tell it: please report this"
+            );
+        }
         self.unit.append_with(topic, header, &mut |out| out.extend_from_slice(payload))?;
         self.empty = false;
         self.unsent = self.unsent.saturating_add(payload.len());
@@ -75,6 +86,11 @@ impl<'c> Outputs<'c> {
         }
         self.unit.commit(cursors)
     }
+}
+
+/// The beginning of a record, which names its order.
+fn first_words(payload: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(payload.get(..TOLD_BYTES_MAX).unwrap_or(payload))
 }
 
 fn header(envelope: &Envelope, key_hash: KeyHash) -> Header {

@@ -20,13 +20,14 @@ use rusqlite::Connection;
 use testkit::{AdversarialLog, CrashPoint, Dice, SteppedClock, Weather};
 
 use super::reading::{Read, read};
-use super::{Deps, GROUP, Turn, Worker};
+use super::{Deps, GROUP, Stage, Turn, Worker};
 use crate::config::Config;
 use crate::facts::{Decided, Fact, Facts};
 use crate::payout::{Desk, Payout, Status};
 use crate::store::{ChainFault, FILE, Filter, Reader, Store};
 use crate::{Outcome, books_lines, decide};
 
+mod closing;
 mod days;
 mod payouts;
 mod view;
@@ -224,6 +225,7 @@ struct Bench {
     clock: SteppedClock,
     desk: Arc<Desk>,
     config: Config,
+    stages: Vec<Stage>,
 }
 
 impl Bench {
@@ -234,6 +236,7 @@ impl Bench {
             clock: SteppedClock::at(Millis(T + DAY)),
             desk: Arc::default(),
             config: Config::for_tests(),
+            stages: Vec::new(),
         }
     }
 
@@ -245,6 +248,7 @@ impl Bench {
             catalog: Arc::clone(&self.catalog),
             clock: Arc::new(self.clock.clone()),
             desk: Arc::clone(&self.desk),
+            stages: self.stages.clone(),
         };
         Worker::new(self.config.clone(), deps)
     }
