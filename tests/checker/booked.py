@@ -1,6 +1,8 @@
 """States, commissions and balances of an order, by docs/books.md: pure functions of its facts and of the catalog."""
 
 import collections
+import datetime
+import zoneinfo
 
 import pricing
 
@@ -72,11 +74,25 @@ class Values:
             share.codes.discard(506)
 
 
+def lock_from(terms, program, t):
+    """From when on an order of t may be locked, as far as its own time says."""
+    days = terms.get("lock_month_end_plus")
+    if days is None:
+        return t + terms["lock_after_ms"]
+    zone = zoneinfo.ZoneInfo(program["time_zone"])
+    local = datetime.datetime.fromtimestamp(t // 1000, zone)
+    year, month = (local.year + 1, 1) if local.month == 12 else (local.year, local.month + 1)
+    day = datetime.date(year, month, 1) + datetime.timedelta(days)
+    # Where midnight does not exist, the offset before the gap leads to the first moment behind it.
+    midnight = datetime.datetime(day.year, day.month, day.day, tzinfo=zone)
+    return int(midnight.timestamp()) * 1000
+
+
 def lock_due(catalog, program, decision):
     """From when on an order may be locked."""
     terms = catalog.terms(program, decision["converted_at"])
     return max(
-        decision["converted_at"] + terms["lock_after_ms"],
+        lock_from(terms, catalog.program(program), decision["converted_at"]),
         decision["trace"]["received_at"] + terms["lateness_ms"],
     )
 

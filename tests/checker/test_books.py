@@ -1,6 +1,7 @@
 """Worked examples of docs/books.md, each rule on both sides of its boundary, computed by hand."""
 
 import contextlib
+import datetime
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import unittest
 import uuid
 from unittest import mock
 
+import booked
 import books
 import segments
 from booked import Book
@@ -530,6 +532,24 @@ class States(unittest.TestCase):
         for received, state in ((T + 23 * DAY, "pending"), (T + 23 * DAY + 1, "declined")):
             order = decision(trace={"received_at": received})
             self.assertEqual(line(facts(order), catalog(FIVE, partner=partner))[0], state)
+
+    def test_a_month_ends_in_the_zone_of_the_program(self):
+        def at(text):
+            return int(datetime.datetime.fromisoformat(text).timestamp() * 1000)
+        for zone, t, days, lock in (
+            ("Europe/Paris", "2026-10-31T22:59:59Z", 0, "2026-10-31T23:00:00Z"),
+            ("Europe/Paris", "2026-10-31T23:00:00Z", 0, "2026-11-30T23:00:00Z"),
+            ("Europe/Paris", "2026-03-10T12:00:00Z", 0, "2026-03-31T22:00:00Z"),
+            ("Europe/Paris", "2026-10-05T10:00:00Z", 3, "2026-11-03T23:00:00Z"),
+            ("UTC", "2026-01-31T12:00:00Z", 0, "2026-02-01T00:00:00Z"),
+            ("UTC", "2028-02-29T23:59:59Z", 1, "2028-03-02T00:00:00Z"),
+            ("UTC", "2026-12-31T23:59:59Z", 0, "2027-01-01T00:00:00Z"),
+            ("America/Asuncion", "2023-09-10T00:00:00Z", 0, "2023-10-01T04:00:00Z"),
+            ("America/Los_Angeles", "2026-11-01T06:59:59Z", 0, "2026-11-01T07:00:00Z"),
+        ):
+            terms_ = terms(FIVE, lock_month_end_plus=days)
+            self.assertEqual(booked.lock_from(terms_, {"time_zone": zone}, at(t)), at(lock), (zone, t))
+        self.assertEqual(booked.lock_from(terms(FIVE), {}, T), T + 30 * DAY)
 
     def test_freeze_and_run_off_leave_open_orders_alone(self):
         for mode in ("freeze", "run_off"):

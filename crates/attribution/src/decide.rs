@@ -101,9 +101,7 @@ fn judged<E: Evidence>(
 #[must_use]
 pub fn closes_at(converted_at: Millis, received_at: Millis, program: ProgramRef<'_>) -> Millis {
     let terms = &program.terms_at(converted_at).terms;
-    let lock_at = converted_at
-        .0
-        .saturating_add(terms.lock_after_ms)
-        .max(received_at.0.saturating_add(terms.lateness_ms));
+    let lock_at =
+        program.lock_from(converted_at).0.max(received_at.0.saturating_add(terms.lateness_ms));
     Millis(lock_at.saturating_add(terms.lateness_ms))
 }

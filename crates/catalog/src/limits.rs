@@ -10,6 +10,9 @@ pub const HORIZON_MS: i64 = 90 * DAY_MS;
 pub const LATENESS_MAX_MS: i64 = 7 * DAY_MS;
 /// Longest time from order to lock. State is kept for `horizon + lock_after + lateness + 1 d` = 135 d.
 pub const LOCK_AFTER_MAX_MS: i64 = 37 * DAY_MS;
+/// Most days from the end of a month to a lock: the longest month, an hour of summer time and they stay within
+/// [`LOCK_AFTER_MAX_MS`].
+pub const LOCK_MONTH_END_PLUS_MAX: u8 = 5;
 /// Longest distance of a page's evidence from the canonical report.
 pub const EVIDENCE_WINDOW_MAX_MS: i64 = DAY_MS;
 /// Longest life of a cookie: the cap of the browsers, 400 days.

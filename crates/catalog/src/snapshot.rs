@@ -16,6 +16,7 @@ use crate::timeline::Timeline;
 
 mod commission;
 mod links;
+mod lock;
 mod resolve;
 #[cfg(test)]
 mod tests;

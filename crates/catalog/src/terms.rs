@@ -132,6 +132,9 @@ pub struct ProgramTerms {
     pub excluded_flags: Vec<Flag>,
     /// Time from the order to its lock, in milliseconds. Default 30 d.
     pub lock_after_ms: i64,
+    /// Days from the end of the order's month, in the program's zone, to its lock; in place of `lock_after_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock_month_end_plus: Option<u8>,
     /// Ranked commission rules, read after the partner's and its segment's. Default: none, so nothing is paid.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commission: Vec<CommissionRule>,
@@ -174,6 +177,7 @@ impl Default for ProgramTerms {
                 Flag::Iframe,
             ],
             lock_after_ms: 30 * event::time::DAY_MS,
+            lock_month_end_plus: None,
             commission: Vec::new(),
             margins: Margins::default(),
             auto_approve: true,
@@ -421,6 +425,9 @@ impl Hashed for ProgramTerms {
         encoder.margins(&self.margins);
         encoder.number(i64::from(self.auto_approve));
         encoder.number(i64::from(self.semantics));
+        if let Some(days) = self.lock_month_end_plus {
+            encoder.number(i64::from(days)); // terms without it keep the hash that they had before it was there
+        }
         encoder.finish()
     }
 }

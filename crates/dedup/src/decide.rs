@@ -2,8 +2,8 @@
 
 mod evidence;
 
-use catalog::ProgramTerms;
 use catalog::terms::DedupConflict;
+use catalog::{ProgramRef, ProgramTerms};
 use event::body::conversion::{Source, Trust};
 use event::body::record::{MEMBERS_LISTED_MAX, MemberSummary, MemberVerdict, OrderRecord};
 use event::{Code, EventId, Millis, OrderKey};
@@ -48,6 +48,14 @@ impl Rules {
             conflict: terms.dedup_conflict,
             lock_after_ms: terms.lock_after_ms,
         }
+    }
+
+    /// The rules of a program in force at `time`, which an order's first canonical report names: where the end of a month
+    /// locks orders, it is that of this report's.
+    #[must_use]
+    pub fn at(program: ProgramRef<'_>, time: Millis) -> Self {
+        let terms = &program.terms_at(time).terms;
+        Self { lock_after_ms: program.lock_from(time).since(time), ..Self::of(terms) }
     }
 
     fn rank(&self, member: &Member) -> u8 {

@@ -276,7 +276,7 @@ impl<S: MemberStore> Worker<S> {
         let Some(program) = catalog.program(order.key.program.as_str()) else {
             return Ok(Decided::UnknownProgram);
         };
-        let rules_at = |time| Rules::of(&program.terms_at(time).terms);
+        let rules_at = |time| Rules::at(program, time);
         let Some(known) = considered.at_close(rules_at) else { return Ok(Decided::Unchanged) };
         let id = record_id(&order.key, &known);
         if self.deps.store.emitted(order.hash)? == Some(id) {

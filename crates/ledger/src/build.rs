@@ -2,7 +2,7 @@
 //!
 //! Clauses, separated by `;`. Of the catalog (read first, in any place): `rule PAYS KEY=VALUE…` (`5%`, `3.00` per order,
 //! `none`; `in=NAME`: of that partner or segment; `cap=`), `from @T` (the program's rules that follow hold from then on),
-//! `lock 30d`, `lateness 7d`, `auto on|off NAME`, `margins TOML`, `member A SEGMENT`, `forfeit|freeze|run_off A @T`,
+//! `lock 30d`, `month_end_plus 3`, `lateness 7d`, `auto on|off NAME`, `margins TOML`, `member A SEGMENT`, `forfeit|freeze|run_off A @T`,
 //! `observe`. Of the order: `sale AMOUNT …`, `approve`, `decline CODE`, `reopen`, `return …`, `amend …`, `lock @T` is
 //! spelled `locked @T` (the lock job at that time), `pay A`, `unlisted` (nothing: decides again), `now @T` (else the end of time).
 //!
@@ -99,6 +99,7 @@ impl Terms {
             "rule" => self.rule(&words[1..]),
             "from" => self.versions.push((Some(at(&words)), Vec::new())),
             "lock" => self.keys.push(format!("lock_after = \"{rest}\"")),
+            "month_end_plus" => self.keys.push(format!("lock = {{ month_end_plus = {rest} }}")),
             "lateness" => self.keys.push(format!("lateness = \"{rest}\"")),
             "margins" => self.keys.push(format!("margins = {rest}")),
             "auto" => {

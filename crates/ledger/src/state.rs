@@ -47,7 +47,7 @@ pub(crate) fn lock_at(base: &Base<'_>, program: ProgramRef<'_>) -> Millis {
         Rest::Lock(lock) => lock.lock_at,
         Rest::Decision(decided) => {
             let terms = &program.terms_at(base.converted_at).terms;
-            let due = base.converted_at.0.saturating_add(terms.lock_after_ms);
+            let due = program.lock_from(base.converted_at).0;
             Millis(due.max(decided.received_at.0.saturating_add(terms.lateness_ms)))
         }
     }

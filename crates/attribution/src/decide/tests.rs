@@ -38,3 +38,23 @@ fn the_last_click_before_the_order_gets_all_of_it() {
     "#]],
     );
 }
+
+#[test]
+fn an_order_closes_by_its_own_time_or_by_the_end_of_its_month() {
+    let closes = |lock: &str, at: i64, received: i64| {
+        let text = format!(
+            "[program.shop]\ntitle = \"S\"\nhome = \"https://s.example/\"\nsites = [\"https://s.example\"]\n\
+             time_zone = \"Europe/Paris\"\ncurrency = \"EUR\"\nterms = [{{ {lock} }}]\n"
+        );
+        let catalog = catalog::snapshot_of(&text, catalog::Format::Toml, event::Millis(0)).unwrap();
+        let program = catalog.program("shop").unwrap();
+        super::closes_at(event::Millis(at), event::Millis(received), program).0
+    };
+    const DAY: i64 = 86_400_000;
+    let november = 1_793_487_600_000; // in Paris
+    let month = "lock = { month_end_plus = 3 }, lateness = \"1d\"";
+    assert_eq!(closes(month, november - 1, november), november + (3 + 1) * DAY);
+    assert_eq!(closes(month, november, november), november + (30 + 3 + 1) * DAY);
+    assert_eq!(closes(month, november - 1, november + 5 * DAY), november + (5 + 1 + 1) * DAY);
+    assert_eq!(closes("lock_after = \"10d\", lateness = \"1d\"", november, 0), november + 11 * DAY);
+}

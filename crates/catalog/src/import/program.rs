@@ -25,7 +25,7 @@ const LATER: [LaterKey; 8] = [
     ("dialect", "parameter names of other systems"),
     ("compat", "answers of other systems"),
     ("always_200", "answers of other systems"),
-    ("lock", "locks by month or shipping; `lock_after` in the terms sets the days"),
+    ("lock", "locks of a program; `lock_after` or `lock` in its terms says when"),
 ];
 const SEGMENT_LATER: [LaterKey; 1] = [("tier", "ranked classes of partners")];
 const CHANNEL_LATER: [LaterKey; 1] = [("tier", "ranked classes of partners")];

@@ -238,8 +238,14 @@ fn program(section: &Section<'_>, currency: Currency) -> Option<ProgramTerms> {
         terms.evidence_window_ms = found;
     }
     let lock_after = section.field("lock_after");
-    if let Some(found) = lock_after.and_then(|f| f.duration(limits::LOCK_AFTER_MAX_MS)) {
+    if let Some(found) = lock_after.as_ref().and_then(|f| f.duration(limits::LOCK_AFTER_MAX_MS)) {
         terms.lock_after_ms = found;
+    }
+    if let Some(field) = section.field("lock") {
+        terms.lock_month_end_plus = month_end_plus(&field);
+        if lock_after.is_some() {
+            field.fault("stands beside `lock_after`", "keep one of the two");
+        }
     }
     if let Some(found) = source_ranks(section) {
         terms.source_ranks = found;
@@ -257,6 +263,20 @@ fn program(section: &Section<'_>, currency: Currency) -> Option<ProgramTerms> {
     semantics(section);
     model(section);
     (faults == section.sink.count()).then_some(terms)
+}
+
+/// Days after the end of the order's month.
+fn month_end_plus(field: &Field<'_>) -> Option<u8> {
+    const LATER: [LaterKey; 1] = [("days_after", "locks by shipping or service date")];
+    if field.is_text() {
+        field.fault("is no table", "write lock = { month_end_plus = 3 }, or lock_after = \"30d\"");
+        return None;
+    }
+    let table = field.table()?;
+    let range = 0..=limits::LOCK_MONTH_END_PLUS_MAX.into();
+    let days = table.required("month_end_plus", "3").and_then(|days| days.integer(range));
+    table.finish(&LATER);
+    days.and_then(|days| u8::try_from(days).ok())
 }
 
 fn flag_grace(section: &Section<'_>) -> Option<i64> {

@@ -2,7 +2,7 @@
 
 use event::{Currency, Millis, SegmentName};
 
-use super::{Level, ProgramRef};
+use super::{Level, ProgramRef, lock};
 use crate::commission::{CommissionRule, Conditions, PaidFor};
 use crate::partner::{EndMode, PartnerKind, PartnerState};
 use crate::program::Mode;
@@ -129,6 +129,17 @@ impl<'a> ProgramRef<'a> {
     #[must_use]
     pub fn time_zone(&self) -> &'a str {
         &self.entry.body.time_zone
+    }
+
+    /// From when on an order of `t` may be locked by the terms in force then: a time after it, or the first instant of a
+    /// day after the end of its month in the program's zone.
+    #[must_use]
+    pub fn lock_from(&self, t: Millis) -> Millis {
+        let terms = &self.terms_at(t).terms;
+        match terms.lock_month_end_plus {
+            Some(days) => lock::month_end_plus(t, self.time_zone(), days),
+            None => Millis(t.0.saturating_add(terms.lock_after_ms)),
+        }
     }
 
     /// The first time after `t` at which `partner`'s part was ended by forfeit: orders at `t` that are open then are

@@ -394,6 +394,21 @@ fn nothing_amends_after_the_lock() {
 }
 
 #[test]
+fn where_the_end_of_the_month_locks_orders_it_ends_amending_too() {
+    let text = "[program.shop]\ntitle = \"S\"\nhome = \"https://s.example/\"\nsites = [\"https://s.example\"]\n\
+                time_zone = \"Europe/Paris\"\ncurrency = \"EUR\"\n\
+                terms = [{ dedup_conflict = \"amend\", lock = { month_end_plus = 2 } }]\n";
+    let catalog = catalog::snapshot_of(text, catalog::Format::Toml, event::Millis(0)).unwrap();
+    let rules = |at: i64| Rules::at(catalog.program("shop").unwrap(), event::Millis(at));
+    // 31 October 2026 in Paris, its last millisecond and the first of November; 2 November ends an hour later there.
+    let november = 1_793_487_600_000;
+    assert_eq!(rules(november - 1).lock_after_ms, 1 + 2 * DAY);
+    assert_eq!(rules(november).lock_after_ms, 32 * DAY);
+    assert_eq!(rules(november).conflict, DedupConflict::Amend);
+    assert_eq!(Rules::BUILT_IN.lock_after_ms, 30 * DAY);
+}
+
+#[test]
 fn amend_keeps_the_time_of_the_order() {
     let first = server(1, 0);
     let record = record(AMEND, &[first.clone(), server(2, DAY).amount(2)]);

@@ -618,6 +618,53 @@ fn a_forfeit_takes_what_is_open_and_freeze_and_run_off_do_not() {
 }
 
 #[test]
+fn the_end_of_the_month_locks_in_place_of_a_time_after_the_order() {
+    check(
+        &[
+            "month_end_plus 3; rule 5%; sale 100.00; locked @31d-1ms; locked @31d",
+            "month_end_plus 0; lateness 1d; rule 5%; sale 100.00 lag=1h; locked @28d-1ms; locked @28d",
+            "month_end_plus 3; rule 5%; sale 100.00 lag=24d+1ms; locked @31d; locked @31d+1ms",
+            "month_end_plus 3; rule 5%; forfeit A @31d-1ms; sale 100.00",
+            "month_end_plus 3; rule 5%; forfeit A @31d; sale 100.00",
+        ],
+        expect![[r#"
+            month_end_plus 3; rule 5%; sale 100.00; locked @31d-1ms; locked @31d
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @31d-1ms
+                pending 0, A 100 earns 5; nothing posted
+              locked @31d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            month_end_plus 0; lateness 1d; rule 5%; sale 100.00 lag=1h; locked @28d-1ms; locked @28d
+              sale 100.00 lag=1h
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @28d-1ms
+                pending 0, A 100 earns 5; nothing posted
+              locked @28d
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            month_end_plus 3; rule 5%; sale 100.00 lag=24d+1ms; locked @31d; locked @31d+1ms
+              sale 100.00 lag=24d+1ms
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+              locked @31d
+                pending 0, A 100 earns 5; nothing posted
+              locked @31d+1ms
+                locked 0, A 100 earns 5; approve 5 pending:A→approved:A; lock 5 approved:A→payable:A
+                = shop shop/sale/real/o:BX-1 A EUR locked 100000000 5000000 0
+            month_end_plus 3; rule 5%; forfeit A @31d-1ms; sale 100.00
+              sale 100.00
+                declined 804, A 100 earns 0
+                = shop shop/sale/real/o:BX-1 A EUR declined 100000000 0 804
+            month_end_plus 3; rule 5%; forfeit A @31d; sale 100.00
+              sale 100.00
+                pending 0, A 100 earns 5; accrue 5 expense:shop→pending:A
+                = shop shop/sale/real/o:BX-1 A EUR pending 100000000 5000000 0
+        "#]],
+    );
+}
+
+#[test]
 fn an_observed_program_shows_everything_and_moves_nothing() {
     check(
         &["observe; rule 5%; sale 100.00; approve @1d; locked @40d; decline 701 @41d"],

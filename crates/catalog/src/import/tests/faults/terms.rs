@@ -137,6 +137,44 @@ fn a_lock_above_the_limit() {
 }
 
 #[test]
+fn a_lock_by_the_month_that_is_too_late_or_not_whole_or_beside_another() {
+    for (lock, expected) in [
+        (
+            "lock = { month_end_plus = 6 }",
+            expect![[r#"
+            46:27 program.shop.terms[1].lock.month_end_plus: is 6, outside 0 to 5; use a number from 0 to 5
+        "#]],
+        ),
+        (
+            "lock = { month_end_plus = 3, days_after = \"shipping\" }",
+            expect![[r#"
+            46:30 program.shop.terms[1].lock.days_after: `days_after` (locks by shipping or service date) is not part of this version yet; remove it; a later version will have it
+        "#]],
+        ),
+        (
+            "lock = {}",
+            expect![[r#"
+            46:8 program.shop.terms[1].lock.month_end_plus: is missing; add `month_end_plus = 3`
+        "#]],
+        ),
+        (
+            "lock = \"month_end\"",
+            expect![[r#"
+            46:8 program.shop.terms[1].lock: is no table; write lock = { month_end_plus = 3 }, or lock_after = "30d"
+        "#]],
+        ),
+        (
+            "lock_after = \"30d\"\nlock = { month_end_plus = 3 }",
+            expect![[r#"
+            47:8 program.shop.terms[1].lock: stands beside `lock_after`; keep one of the two
+        "#]],
+        ),
+    ] {
+        check(r#"lock_after = "30d""#, lock, &expected);
+    }
+}
+
+#[test]
 fn an_evidence_window_above_the_limit() {
     check(
         r#"evidence_window = "30m""#,
