@@ -2,6 +2,7 @@
 
 import collections
 
+import days
 from booked import Values, lock_due, state_before_lock
 
 
@@ -99,6 +100,48 @@ def check_postings(books, postings):
         yield f"{key} has a posting and is not to be booked"
 
 
+def days_posted_at(folder):
+    """When a day was last posted; 0: never."""
+    bodies = (envelope["body"] for _, envelope in folder.envelopes("ledger.transfers"))
+    return max((body["changed_at"] for body in bodies if "day" in body), default=0)
+
+
+def check_days(folder, paid_days):
+    """Whether the transfers of each day lead to what is computed of it, as texts."""
+    sums, seen = collections.defaultdict(collections.Counter), set()
+    for event, envelope in folder.envelopes("ledger.transfers"):
+        body = envelope["body"]
+        if "day" not in body or event in seen:
+            continue
+        seen.add(event)
+        key = days.key_of(body["day"])
+        purpose = paid_days[key].purpose if key in paid_days else None
+        for transfer in body.get("transfers", []):
+            sums[key][transfer["debit"]] -= transfer["amount"]
+            sums[key][transfer["credit"]] += transfer["amount"]
+            expense = any(transfer[side].startswith("expense:") for side in ("debit", "credit"))
+            if purpose is not None and transfer["purpose"] != (purpose if expense else "pay"):
+                yield f"{envelope['key']}: a transfer has the purpose {transfer['purpose']}"
+    for key in sums.keys() | paid_days.keys():
+        ours = dict(paid_days[key].balances()) if key in paid_days else {}
+        for account in sorted(sums[key].keys() | ours.keys()):
+            if sums[key][account] != ours.get(account, 0):
+                yield f"{'/'.join(map(str, key))}: {account} has {sums[key][account]}, computed {ours.get(account, 0)}"
+
+
+def check_statements(folder):
+    """Whether each statement has as many payments, and as much, as one of them says, as texts."""
+    statements = collections.defaultdict(dict)
+    for event, envelope in folder.envelopes("orders.closed"):
+        if envelope["body"]["closing"] == "pay":
+            statements[envelope["body"]["statement"]][event] = envelope["body"]
+    for name, payments in statements.items():
+        have = len(payments), sum(body["amount"] for body in payments.values())
+        wholes = {(body["whole"]["lines"], body["whole"]["amount"]) for body in payments.values()}
+        if have not in wholes:
+            yield f"statement {name} has {have[0]} payments of {have[1]}, and says {sorted(wholes)}"
+
+
 def check_transfers(folder, books, balances, figures):
     """What is wrong on `ledger.transfers`, as texts."""
     seen, sums, postings = {}, collections.Counter(), {}
@@ -116,9 +159,8 @@ def check_transfers(folder, books, balances, figures):
             seen[transfer["id"]] = transfer
             if transfer["amount"] <= 0:
                 yield f"transfer {transfer['id']} moves {transfer['amount']}"
-            if "order" in body:
-                sums[transfer["debit"], transfer["currency"]] -= transfer["amount"]
-                sums[transfer["credit"], transfer["currency"]] += transfer["amount"]
+            sums[transfer["debit"], transfer["currency"]] -= transfer["amount"]
+            sums[transfer["credit"], transfer["currency"]] += transfer["amount"]
     yield from check_postings(books, postings.values())
     figures["postings"], figures["transfers"] = len(postings), len(seen)
     for currency in sorted({currency for _, currency in sums}):

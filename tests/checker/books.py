@@ -1,16 +1,18 @@
-"""Computes every order's state and commission anew from the topics, and prints the lines of `sillage books`.
+"""Computes every order's state and commission, and every day's pay, anew from the topics: prints the lines of `sillage books`.
 
     books.py [--books FILE] [--accounts] [--check-locks] [--due-by MS]
              [--check-transfers] [--now MS] DATA
 
 DATA is the folder of `sillage serve`, which does not run. Written from docs/books.md, docs/catalog.md and
-docs/log-format.md alone. Reads `conversions.attributed`, `events.conversions`, `orders.closed` and `catalog.versions`.
+docs/log-format.md alone. Reads `conversions.attributed`, `events.conversions`, `events.touches`, `orders.closed` and
+`catalog.versions`.
 
     --books FILE        compares with the lines in FILE instead of printing: says the first that differ
     --accounts          prints the balances instead: account, currency, micros
     --check-locks       every lock has its time, and says what is computed from what it names
     --due-by MS         no order whose lock was due by then is without one
-    --now MS            computes for that moment: ends that were announced for later take nothing yet
+    --now MS            computes for that moment: ends that were announced for later take nothing yet, days that are due
+                        by then are posted; without it, those that were due when a day was last posted
     --check-transfers   the transfers on `ledger.transfers` are whole and lead to the balances, and the last posting of
                         each order says what is computed
 
@@ -22,6 +24,7 @@ import collections
 import sys
 
 import audit
+import days
 from booked import Book
 from facts import Folder
 
@@ -94,12 +97,23 @@ def main():
     folder = Folder(given.data)
     folder.catalog.now = given.now
     books = [Book(folder.catalog, key, facts) for key, facts in folder.decided()]
-    lines = sorted((line for book in books for line in book.lines()), key=str.encode)
+    posted_at = audit.days_posted_at(folder) if given.now is None else given.now
+    paid_days = days.compute(folder.catalog, folder.touches, folder.day_payments.items(), posted_at)
+    lines = [line for book in (*books, *paid_days.values()) for line in book.lines()]
+    lines.sort(key=str.encode)
     balances = collections.Counter()
     for book in books:
         for account, micros in book.balances():
             balances[account, book.values.currency] += micros
+    for day in paid_days.values():
+        for account, micros in day.balances():
+            balances[account, day.currency] += micros
     figures, wrong = figures_of(folder, books), 0
+    figures["touches"] = len(folder.touches.all)
+    for purpose, count in sorted(collections.Counter(day.purpose for day in paid_days.values()).items()):
+        figures[f"days_{purpose}"] = count
+    figures["days_paid"] = sum(bool(day.payments) for day in paid_days.values())
+    figures["days_taken_back"] = sum(day.earned < day.paid for day in paid_days.values())
     if given.books:
         with open(given.books, encoding="utf-8", newline="") as source:
             theirs = source.read().split("\n")
@@ -123,6 +137,8 @@ def main():
         texts += [f"lock of {book.key} is missing: it is {book.state}, {book.code}" for book in late]
     if given.check_transfers:
         texts += audit.check_transfers(folder, books, balances, figures)
+        texts += audit.check_days(folder, paid_days)
+        texts += audit.check_statements(folder)
     for text in texts[:SHOWN]:
         print(text)
     figures["findings"] = wrong + len(texts)

@@ -4,6 +4,7 @@ Reads what prices and states of orders need, nothing else. Written from the page
 """
 
 DAY_MS = 86_400_000
+FOREVER = 1 << 62
 # What holds while a program has no terms in force: the column "default" of the page.
 DEFAULT_TERMS = {"lock_after_ms": 30 * DAY_MS, "lateness_ms": 7 * DAY_MS, "auto_approve": True}
 
@@ -23,8 +24,12 @@ class Catalog:
     `now` is the moment for which books are computed; none: everything announced is there.
     """
 
+    # What holds while terms do not say.
+    DEFAULT_EXCLUDED = ("bot_ua", "no_ua", "datacenter", "image_load", "iframe")
+
     def __init__(self, bodies=(), now=None):
         self._last = {}
+        self._known = {}  # object → [recorded first, deleted]
         self.now = now
         for body in bodies:
             self.add(body)
@@ -40,6 +45,9 @@ class Catalog:
         if body["version"] != version + 1:
             raise SystemExit(f"catalog.versions: {place} goes from version {version} to {body['version']}")
         self._last[place] = (body["version"], known if body.get("deleted") else body["body"])
+        self._known.setdefault(place, [body.get("recorded_at", 0), FOREVER])
+        if body.get("deleted"):
+            self._known[place][1] = body["recorded_at"]
 
     def _body(self, kind, name):
         found = self._last.get((kind, name))
@@ -77,6 +85,48 @@ class Catalog:
             found.append(at(segment.get("terms", []), t) if segment else None)
         found.append(self.terms(program, t))
         return [terms for terms in found if terms is not None]
+
+    def known(self, kind, name):
+        """(when it was recorded first, when it was deleted)."""
+        return self._known[kind, name]
+
+    def programs(self):
+        """The names of all programs."""
+        return sorted(name for kind, name in self._last if kind == "program")
+
+    def members(self, program):
+        """The partners that have or had a part in a program."""
+        partners = sorted(name for kind, name in self._last if kind == "partner")
+        return [name for name in partners if self._membership(program, name)]
+
+    def is_paid(self, program, partner, t):
+        """Whether a partner takes part at t, and money moves."""
+        state = at(self._membership(program, partner).get("state", []), t) or {}
+        return state.get("state") == "approved" and not self.observed(program, t)
+
+    def ranked(self, program, partner, t):
+        """(terms version, its rules) that hold for a partner at t, the nearest first."""
+        member, body = self._membership(program, partner), self.program(program)
+        segment = self.segment(program, partner, t)
+        levels = [(f"partner/{partner}/program/{program}", member.get("terms", []))]
+        if segment in body.get("segments", {}):
+            levels.append((f"program/{program}/segment/{segment}", body["segments"][segment].get("terms", [])))
+        levels.append((f"program/{program}", body.get("terms", [])))
+        for name, versions in levels:
+            terms = at(versions, t)
+            if terms is not None:
+                place = next(n for n, version in enumerate(versions, 1) if version["value"] is terms)
+                yield f"{name}/terms/{place}", terms.get("commission", [])
+
+    def rule(self, version, place):
+        """The rule at this place, from 1, of a terms version by its name."""
+        *path, _, number = version.split("/")
+        if path[0] == "partner":
+            versions = self._membership(path[3], path[1])["terms"]
+        else:
+            body = self.program(path[1])
+            versions = (body["segments"][path[3]] if len(path) > 2 else body)["terms"]
+        return versions[int(number) - 1]["value"]["commission"][place - 1]
 
     def rules(self, program, partner, t):
         """All commission rules in force for the partner, by rank."""

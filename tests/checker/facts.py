@@ -1,9 +1,10 @@
-"""The facts about orders, as the topics of a data folder tell them: decisions, acts, locks and payments."""
+"""The facts about orders, as the topics of a data folder tell them: decisions, acts, locks, payments and touches."""
 
 import collections
 import json
 
 from catalog import Catalog
+from days import Touches
 from segments import CODEC_JSON, Stream, check_format
 
 KINDS = {"approve": "validation", "decline": "validation", "reopen": "validation", "return": "return", "amend": "amend"}
@@ -71,8 +72,14 @@ class Folder:
         for event, envelope in self.envelopes("events.conversions"):
             if envelope["type"] == "validation":
                 self.orders[envelope["body"]["order"]].acts.setdefault(event, Act(event, envelope))
+        self.touches = Touches(self.envelopes("events.touches"))
+        self.day_payments = {}  # by event id
         for event, envelope in self.envelopes("orders.closed"):
-            body, facts = envelope["body"], self.orders[envelope["body"]["order"]]
+            body = envelope["body"]
+            if "day" in body:
+                self.day_payments.setdefault(event, body)
+                continue
+            facts = self.orders[body["order"]]
             if body["closing"] == "pay":
                 facts.payments.setdefault(event, body)
             elif facts.lock is None:

@@ -173,7 +173,7 @@ class Time(unittest.TestCase):
 
     def test_a_deleted_partner_keeps_its_past(self):
         of = catalog(percent(50_000, when={"partner_kind": ["cashback"]}))
-        of.add({"v": 1, "kind": "partner", "name": "lea", "number": 1, "version": 2, "deleted": True})
+        of.add({"v": 1, "kind": "partner", "name": "lea", "number": 1, "version": 2, "recorded_at": T + DAY, "deleted": True})
         self.assertEqual(line(facts(decision()), of)[2], "5000000")
 
 

@@ -9,6 +9,7 @@
 )]
 
 mod calls;
+mod history;
 mod shops;
 mod stream;
 
@@ -18,6 +19,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use event::Envelope;
 use event::token::TokenKeys;
 use rustix::process::{Pid, Signal, kill_process};
 use tests::catalog::RATES_OF_ALL;
@@ -33,6 +35,8 @@ const SEEDS: u64 = 3;
 const ORDERS: usize = 200;
 /// Calls between two chances of a kill.
 const BATCH: usize = 120;
+/// Touches of the past that are written at a kill.
+const TOUCHES_AT_ONCE: usize = 150;
 /// Longest life of a server from the begin of a batch, where it is killed.
 const LIFE_MS: u64 = 900;
 /// Stillness of the ledger that shows that it is done: above the longest `lateness` of a program that locks at once.
@@ -77,6 +81,10 @@ struct Play {
     shop: Shop,
     dice: Dice,
     kills: u32,
+    /// Touches of the past, to be written at the next kills.
+    touches: Vec<Envelope>,
+    /// Those that come when days were paid.
+    late: Vec<Envelope>,
 }
 
 impl Play {
@@ -86,10 +94,17 @@ impl Play {
             .to_vec();
         let config = RATES_OF_ALL.to_owned();
         let catalog = shops::catalog(begin, None);
-        let server = Server::start(Setup { catalog, config, call_keys, ..Setup::default() });
+        let setup = Setup { catalog: catalog.clone(), config, call_keys, ..Setup::default() };
+        let mut server = Server::start(setup);
+        server.kill();
+        fs::remove_dir_all(server.folder().join("data")).expect("delete what it made");
+        history::record_catalog(server.folder(), &catalog, begin);
+        server.restart();
         let keys = fs::read_to_string(server.folder().join("keys.toml")).unwrap();
         let shop = Shop { address: server.public(), keys: toml::from_str(&keys).unwrap() };
-        Self { server, shop, dice: Dice::new(!seed), kills: 0 }
+        let mut touches = history::touches(seed, begin);
+        let late = touches.split_off(touches.len() * 2 / 3);
+        Self { server, shop, dice: Dice::new(!seed), kills: 0, touches, late }
     }
 
     /// Sends everything, the server being killed in every other batch; what had no answer is sent again.
@@ -107,11 +122,26 @@ impl Play {
                 killer.join().unwrap();
                 self.server.kill();
                 self.kills += 1;
+                let some = self.touches.len().min(TOUCHES_AT_ONCE);
+                let some: Vec<_> = self.touches.drain(..some).collect();
+                history::write_touches(self.server.folder(), &some);
                 self.server.restart();
             }
             let left = self.shop.send(batch);
             assert!(left.is_empty(), "{} calls without an answer", left.len());
         }
+    }
+
+    /// Ends the server in the midst of its work, and writes what touches are left.
+    fn write_touches(&mut self, late: bool) {
+        let mut some = std::mem::take(&mut self.touches);
+        if late {
+            some.append(&mut self.late);
+        }
+        self.server.kill();
+        self.kills += 1;
+        history::write_touches(self.server.folder(), &some);
+        self.server.restart();
     }
 
     /// Takes a partner's part away, in the catalog that the server runs with.
@@ -143,6 +173,7 @@ impl Play {
                 line.starts_with("ledger_orders_changed")
                     || line.starts_with("ledger_orders_locked")
                     || line.starts_with("ledger_records_read")
+                    || line.starts_with("ledger_days_posted")
             });
             of_ledger.map(str::to_owned).collect::<BTreeSet<_>>()
         };
@@ -200,8 +231,10 @@ fn play(seed: u64) -> BTreeMap<String, i64> {
     maker.shuffle(&mut messages);
     let mut calls = messages.len();
     play.send(messages);
+    play.write_touches(false);
     play.settle();
     play.pay(&["paris", "kobe"]);
+    play.write_touches(true);
     play.end_a_partner(begin);
     // What comes now finds locks.
     let mut corrections = Vec::new();
@@ -277,6 +310,11 @@ fn books_equal_what_another_program_computes_from_the_topics_to_the_micro() {
         "payments",
         "paid",
         "after_lock",
+        "days_click",
+        "days_impression",
+        "days_fee",
+        "days_paid",
+        "days_taken_back",
         "acts_without_order",
         "code_110",
         "code_501",

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 /// A day in milliseconds.
 pub(crate) const DAY: i64 = 86_400_000;
+/// Time zones of the programs.
+const ZONES: [&str; 4] = ["Europe/Paris", "Asia/Tokyo", "Asia/Dubai", "America/New_York"];
 /// Name, currency and how often an order is this program's, out of 100.
 pub(crate) const PROGRAMS: [(&str, &str, u64); 4] =
     [("paris", "EUR", 50), ("kobe", "JPY", 20), ("gulf", "KWD", 15), ("usa", "USD", 15)];
@@ -54,6 +56,7 @@ const TERMS: [Terms; 4] = [
                { customer = "returning", percent = "1" },
                { goal = ["lead"], per_order = "3.00" },
                { per_click = "0.01" },
+               { per_day = "0.25", partner = ["ada", "vic"] },
                { percent = "5" },
                { category = ["shoes"], percent = "2", currency = "USD" }"#,
             r#"{ partner_kind = ["cashback"], per_order = "1.00", category = ["hats"] },
@@ -61,6 +64,11 @@ const TERMS: [Terms; 4] = [
                { segment = ["vip"], percent = "9" },
                { link = ["ada-paris"], category = ["Shoes"], percent = "11" },
                { category = ["shoes", "hats"], percent = "3" },
+               { per_click = "0.07", link = ["ada-paris", "fay-paris", "vic-paris"] },
+               { per_click = "0.000123", partner_kind = ["content"], currency = "USD" },
+               { per_thousand_impressions = "1.2345" },
+               { per_week = "7.77", partner_kind = ["content"] },
+               { per_month = "30", segment = ["vip"] },
                { percent = "4", currency = "JPY" }"#,
             r#"{ customer = "new", per_order = "5.00", cap_per_order = "4.99" },
                { percent = "6.6667" },
@@ -71,8 +79,9 @@ const TERMS: [Terms; 4] = [
         always: "lateness = \"1s\"\nauto_approve = false",
         lock_after: ["3s", "30d"],
         rules: [
-            r#"{ percent = "3.3333", cap_per_order = "100" }, { percent = "3", currency = "EUR" }"#,
-            r#"{ sku = ["a1", "A1"], per_order = "50" }, { percent = "0.5" }"#,
+            r#"{ percent = "3.3333", cap_per_order = "100" }, { percent = "3", currency = "EUR" },
+               { per_thousand_impressions = "999", partner = ["bob", "xia"] }"#,
+            r#"{ sku = ["a1", "A1"], per_order = "50" }, { percent = "0.5" }, { per_click = "3" }, { per_day = "1" }"#,
             r#"{ percent = "8" }"#,
         ],
     },
@@ -81,7 +90,8 @@ const TERMS: [Terms; 4] = [
         lock_after: ["0s", "10d"],
         rules: [
             r#"{ category = ["Gift", "hats"], percent = "10" }, { percent = "0.0001" }"#,
-            r#"{ customer = "returning", excluded = true }, { percent = "2.5", cap_per_order = "0.123456" }"#,
+            r#"{ customer = "returning", excluded = true }, { percent = "2.5", cap_per_order = "0.123456" },
+               { per_month = "9.999", partner = ["cyd"] }, { per_click = "0.001" }"#,
             r#"{ coupon = ["spring"], percent = "20" }"#,
         ],
     },
@@ -89,7 +99,7 @@ const TERMS: [Terms; 4] = [
         always: "lateness = \"7d\"",
         lock_after: ["30d", "30d"],
         rules: [
-            r#"{ percent = "10" }"#,
+            r#"{ percent = "10" }, { per_click = "1" }, { per_week = "5" }"#,
             r#"{ percent = "11", cap_per_order = "3" }, { percent = "2", currency = "EUR" }"#,
             r#"{ percent = "12" }"#,
         ],
@@ -100,18 +110,18 @@ const TERMS: [Terms; 4] = [
 pub(crate) fn catalog(now: i64, xia_ends: Option<i64>) -> String {
     let before = |ms: i64| rfc3339(now - ms);
     let mut text = String::new();
-    for ((name, currency, _), terms) in PROGRAMS.into_iter().zip(&TERMS) {
+    for (((name, currency, _), terms), zone) in PROGRAMS.into_iter().zip(&TERMS).zip(ZONES) {
         let Terms { always, lock_after, rules } = terms;
         let _written = write!(
             text,
             "[program.{name}]\ntitle = \"{name}\"\nhome = \"https://{name}.example/\"\n\
-             sites = [\"https://{name}.example\"]\ntime_zone = \"Europe/Paris\"\ncurrency = \"{currency}\"\n\
+             sites = [\"https://{name}.example\"]\ntime_zone = \"{zone}\"\ncurrency = \"{currency}\"\n\
              mode = [{{ value = \"observe\" }}, {{ value = \"live\", valid_from = {} }}]\n\
              [program.{name}.reports]\npage = \"allow\"\nhmac_keys = [\"{}\"]\n\
              [program.{name}.goal.sale]\n[program.{name}.goal.lead]\n\
              [program.{name}.channel.search]\ntitle = \"Search\"\n\
              [program.{name}.segment.vip]\ntitle = \"VIP\"\n\
-             terms = [{{ auto_approve = true, commission = [{{ sku = [\"B2\"], percent = \"15\", currency = \"{currency}\" }}] }}]\n",
+             terms = [{{ auto_approve = true, commission = [{{ sku = [\"B2\"], percent = \"15\", currency = \"{currency}\" }}, {{ per_click = \"0.5\" }}] }}]\n",
             before(CHANGES[0]),
             key_name(name),
         );

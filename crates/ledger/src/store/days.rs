@@ -3,6 +3,7 @@
 mod booked;
 mod counting;
 mod due;
+mod kept;
 mod paid;
 mod scopes;
 
@@ -16,7 +17,7 @@ pub(crate) use counting::{Counting, Note};
 /// found. Ids begin with their time, so the newest lie side by side.
 ///
 /// `day_notes`: what is said of touches; 0 judged, 1 activated. `day_due`: days of which something changed since they were
-/// last looked at. `days_unbooked`: days of which a payment came, until it is booked. `day_programs`: the zone that days were counted in, and the next day whose periods are to be looked at.
+/// last looked at. `day_kept`: touches received before are forgotten. `days_unbooked`: days of which a payment came, until it is booked. `day_programs`: the zone that days were counted in, and the next day whose periods are to be looked at.
 pub(super) const TABLES: &str = "
 CREATE TABLE day_scopes (
   program TEXT NOT NULL,
@@ -56,6 +57,10 @@ CREATE TABLE day_due (
   day INTEGER NOT NULL,
   PRIMARY KEY (program, day)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE day_kept (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  since INTEGER NOT NULL
+) STRICT;
 CREATE TABLE day_programs (
   program TEXT PRIMARY KEY,
   zone TEXT NOT NULL,

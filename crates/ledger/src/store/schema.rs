@@ -6,7 +6,7 @@ use super::days::TABLES as DAYS;
 use super::{During as _, StoreError};
 
 /// Format of the file. A newer one is refused.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 /// Tests cut the power by copying the file.
 const SYNCHRONOUS: &str = if cfg!(test) { "OFF" } else { "FULL" };

@@ -10,10 +10,10 @@ fn a_newer_format_is_refused_by_its_number() {
     drop(Store::open(folder.path(), 1 << 20).unwrap());
     drop(Store::open(folder.path(), 1 << 20).unwrap());
     let raw = Connection::open(folder.path().join(FILE)).unwrap();
-    raw.execute_batch("PRAGMA user_version = 5").unwrap();
+    raw.execute_batch("PRAGMA user_version = 6").unwrap();
     let error = Store::open(folder.path(), 1 << 20).unwrap_err();
     let told = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(told, "the book is of format 5; this version reads format 4");
+    assert_eq!(told, "the book is of format 6; this version reads format 5");
 }
 
 #[test]

@@ -31,6 +31,13 @@ const STEP_PERIODS: u32 = 2_000;
 /// How long after it was due a day is corrected. 60 days: touches are kept for longer, so that a book that is made anew
 /// never takes back what it can no longer count.
 const CORRECTED_MS: i64 = 60 * DAY_MS;
+/// How long touches are kept in the book after they were received. 75 days: the longest time in which a day is corrected, from
+/// its first instant, is 60 days, the longest lateness (7 days), the day itself and an hour; and the topic keeps them for longer.
+const KEPT_MS: i64 = 75 * DAY_MS;
+/// Time between two looks for touches that are kept no longer. A day: what goes is found by reading all counts.
+const KEPT_STEP_MS: i64 = DAY_MS;
+/// Touches that are forgotten in one transaction. Count.
+const STEP_FORGOTTEN: u32 = if cfg!(test) { 2 } else { 10_000 };
 /// Most days between now and the last one that is due: far more than the longest lateness. Count.
 const AWAITED_MAX: u32 = 400;
 
@@ -150,7 +157,7 @@ impl Session<'_> {
     fn count(&mut self, batch: &Batch) -> Result<(), Error> {
         let metrics = &self.worker.metrics;
         let writing = self.worker.deps.store.begin()?;
-        let mut counting = Counting::new(&writing, &self.days.zones);
+        let mut counting = Counting::new(&writing, &self.days.zones)?;
         for record in &batch.records {
             let envelope = match self.days.read(record) {
                 Some(envelope) => envelope,
@@ -210,6 +217,9 @@ impl Session<'_> {
                     writing.day_settled(program.name(), day)?;
                 }
             }
+        }
+        if !more {
+            more = forget(&writing, at)?;
         }
         self.commit(writing)?;
         worker.metrics.days.increment(posted);
@@ -275,6 +285,18 @@ impl Looked<'_> {
         }
         Ok(posted)
     }
+}
+
+/// Forgets touches of days that are corrected no longer, once a day; whether there are more.
+fn forget(writing: &Writing<'_>, at: Millis) -> Result<bool, Error> {
+    let since = Millis(at.0.saturating_sub(KEPT_MS));
+    let known = writing.touches_kept_since()?;
+    let is_time = known.is_none_or(|known| since.since(known) >= KEPT_STEP_MS);
+    // A day of then that was not looked at yet, whatever keeps it, is counted first.
+    if is_time && !writing.is_day_due_before(since.0.div_euclid(DAY_MS))? {
+        writing.keep_touches_since(since)?;
+    }
+    Ok(writing.forget_touches(STEP_FORGOTTEN)?)
 }
 
 /// The last day of a program that is due.

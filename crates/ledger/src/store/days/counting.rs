@@ -36,12 +36,22 @@ pub(crate) struct Counting<'w, 's> {
     places: HashMap<Place, i64>,
     programs: HashMap<i64, ProgramName>,
     counts: BTreeMap<(i64, i64), i64>,
+    /// Touches of before are forgotten, whether they were counted or not.
+    kept_since: Option<Millis>,
 }
 
 impl<'w, 's> Counting<'w, 's> {
-    pub(crate) fn new(writing: &'w Writing<'s>, zones: &'w BTreeMap<ProgramName, Zone>) -> Self {
+    pub(crate) fn new(
+        writing: &'w Writing<'s>,
+        zones: &'w BTreeMap<ProgramName, Zone>,
+    ) -> Result<Self, StoreError> {
         let (places, programs) = (HashMap::new(), HashMap::new());
-        Self { writing, zones, places, programs, counts: BTreeMap::new() }
+        let kept_since = writing.touches_kept_since()?;
+        Ok(Self { writing, zones, places, programs, counts: BTreeMap::new(), kept_since })
+    }
+
+    fn is_forgotten(&self, touch: EventId) -> bool {
+        touch.is_minted() && self.kept_since.is_some_and(|since| touch.time() < since)
     }
 
     /// Counts a touch, unless it was seen before; whether it is new.
@@ -51,6 +61,9 @@ impl<'w, 's> Counting<'w, 's> {
         at: Millis,
         (place, ahead): (Place, bool),
     ) -> Result<bool, StoreError> {
+        if self.is_forgotten(id) {
+            return Ok(false);
+        }
         let minute = at.0.div_euclid(MINUTE_MS);
         let place = self.place(place)?;
         let row = params![id.as_bytes(), place, minute, ahead];
@@ -66,6 +79,9 @@ impl<'w, 's> Counting<'w, 's> {
 
     /// Takes down what is said of a touch, known or not.
     pub(crate) fn note(&mut self, touch: EventId, note: Note) -> Result<(), StoreError> {
+        if self.is_forgotten(touch) {
+            return Ok(());
+        }
         let before = self.notes(touch)?;
         let row = params![touch.as_bytes(), note.number()];
         if self.writing.run("INSERT OR IGNORE INTO day_notes VALUES (?, ?)", row)? == 0 {

@@ -16,7 +16,7 @@ use testkit::{Dice, Weather};
 
 use super::{Bench, DAY, books, catalog};
 use crate::days::{self, Day, MINUTE_MS, Place, Tally, Zone};
-use crate::store::{Reader, Store};
+use crate::store::{FILE, Reader, Store};
 use crate::worker::DAYS_GROUP;
 
 /// 2026-10-24T00:00:00Z: the day before the clocks of Paris change.
@@ -369,4 +369,42 @@ fn weeks_are_paid_to_whom_is_approved_as_they_begin_and_once() {
     let sum = accounts.iter().find(|(account, _, _)| *account == paid).unwrap().2;
     assert_eq!(sum, 7_000_000 * i128::try_from(said).unwrap());
     Store::open(folder.path(), 1 << 20).unwrap().verify().unwrap().unwrap();
+}
+
+#[test]
+fn touches_are_forgotten_75_days_after_they_were_received_and_not_counted_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = without_weeks(Weather::fair(6));
+    let noon = 12 * 3_600_000;
+    let late = noon + DAY;
+    append(&bench, &click(noon, 0, "lea", &[]));
+    append(&bench, &click(noon, 1, "lea", &[Flag::Prefetch]));
+    append(&bench, &activated(noon, 2, id(noon, 1)));
+    append(&bench, &click(late, 3, "lea", &[]));
+    let rows = || {
+        let book = rusqlite::Connection::open(folder.path().join(FILE)).unwrap();
+        ["day_touches", "day_notes", "day_counts"].map(|table| {
+            let count = format!("SELECT count(*) FROM {table}");
+            book.query_row(&count, [], |row| row.get::<_, i64>(0)).unwrap()
+        })
+    };
+    bench.clock.set(Millis(D + noon + 75 * DAY));
+    drain(&bench, folder.path());
+    let (lines, said) = (books(folder.path()), bench.said());
+    assert_eq!((lines.len(), rows()), (2, [3, 1, 2]));
+    // A day later two of them are gone; the third was received 75 days ago, less nothing.
+    bench.clock.set(Millis(D + late + 75 * DAY));
+    drain(&bench, folder.path());
+    assert_eq!((books(folder.path()), rows()), (lines.clone(), [1, 0, 1]));
+    // All of it again, and what is said of it: what is forgotten is counted no second time.
+    append(&bench, &click(noon, 0, "lea", &[]));
+    append(&bench, &click(late, 3, "lea", &[]));
+    append(&bench, &judged(75 * DAY, 9, id(noon, 0)));
+    drain(&bench, folder.path());
+    assert_eq!((books(folder.path()), rows()), (lines.clone(), [1, 0, 1]));
+    assert_eq!(bench.said(), said);
+    // A new book counts all that the topic has, and finds that it was said.
+    let anew = tempfile::tempdir().unwrap();
+    drain(&bench, anew.path());
+    assert_eq!((books(anew.path()), bench.said()), (lines, said));
 }
