@@ -5,6 +5,7 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
 use crate::config::Config;
+use crate::every::every;
 use crate::frames::{self, HEADER_BYTES_MAX, HEADER_FIELDS_MAX};
 use crate::metrics::{Endpoint, Rule};
 use crate::response::{self, Reply};
@@ -186,10 +187,11 @@ pub(crate) fn name_of(host: &[u8]) -> Option<&str> {
         let end = text.bytes().position(|b| b == b':').unwrap_or(text.len());
         (text.get(..end)?, text.get(end + 1..).unwrap_or_default())
     };
-    let good =
-        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':' | b'[' | b']');
+    let mark =
+        |b| (b == b'.') | (b == b'-') | (b == b'_') | (b == b':') | (b == b'[') | (b == b']');
+    let good = |b: u8| b.is_ascii_alphanumeric() | mark(b);
     let is_port = port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit());
-    (!name.is_empty() && name.bytes().all(good) && is_port).then_some(name)
+    (!name.is_empty() && every(name.as_bytes(), good) && is_port).then_some(name)
 }
 
 /// Whether [`check`] lets a GET of a link pass that came by HTTP/1.1 in origin form with this one `Host`.

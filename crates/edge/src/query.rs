@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use event::Flag;
 use smallvec::SmallVec;
 
-use crate::every::every;
+use crate::every::{every, first};
 use crate::flags::Flags;
 
 /// Most pairs that are read; what comes after them is skipped and flagged as repaired.
@@ -61,8 +61,8 @@ impl<'a> Query<'a> {
                 query.add(pair);
                 break;
             }
-            let end = rest.bytes().position(|b| matches!(b, b'&' | b'?')).unwrap_or(rest.len());
-            let (part, tail) = rest.split_at(end);
+            let end = first(rest.as_bytes(), |b| (b == b'&') | (b == b'?'));
+            let (part, tail) = rest.split_at(end.unwrap_or(rest.len()));
             if tail.starts_with('?') {
                 query.flags.set(Flag::QueryRepaired);
             }
@@ -74,7 +74,7 @@ impl<'a> Query<'a> {
                 }
                 None => part,
             };
-            let equals = part.bytes().position(|b| b == b'=').unwrap_or(part.len());
+            let equals = first(part.as_bytes(), |b| b == b'=').unwrap_or(part.len());
             let (name, value) = part.split_at(equals);
             let value = value.get(1..).unwrap_or_default();
             if name.is_empty() {

@@ -44,39 +44,37 @@ pub fn fill(bytes: &[u8], out: &mut [u8]) {
     }
 }
 
-/// Bytes up to which eight characters after the other are faster than the engine, which makes ready first: all ids and
-/// tokens.
+/// Bytes up to which one character after the other is faster than the engine, which makes ready first: all ids and tokens.
 const SHORT_BYTES_MAX: usize = 64;
 
 fn fill_short(bytes: &[u8], out: &mut [u8]) {
-    let (sixes, rest) = bytes.as_chunks::<6>();
-    let (eights, tail) = out.as_chunks_mut::<8>();
-    for (six, eight) in sixes.iter().zip(&mut *eights) {
-        *eight = octet(*six);
+    let (threes, rest) = bytes.as_chunks::<3>();
+    let (fours, tail) = out.as_chunks_mut::<4>();
+    for ([a, b, c], four) in threes.iter().zip(&mut *fours) {
+        *four = quartet(*a, *b, *c);
     }
-    if rest.is_empty() {
-        return;
-    }
-    let mut last = [0; 6];
-    last.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
-    let tail = eights.get_mut(sixes.len()).map_or(tail, |eight| eight.as_mut_slice());
-    for (place, character) in tail.iter_mut().zip(octet(last)).take(len_of(rest.len())) {
+    let (quartet, len) = match *rest {
+        [a] => (quartet(a, 0, 0), 2),
+        [a, b] => (quartet(a, b, 0), 3),
+        _ => return,
+    };
+    let tail = fours.get_mut(threes.len()).map_or(tail, |four| four.as_mut_slice());
+    for (place, character) in tail.iter_mut().zip(quartet).take(len) {
         *place = character;
     }
 }
 
-/// The eight characters of six bytes, each in a byte of one word.
-fn octet([a, b, c, d, e, f]: [u8; 6]) -> [u8; 8] {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let n = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
-    let n = ((n & 0xffff_ff00_0000) << 8) | (n & 0xff_ffff);
-    let n = ((n & 0x00ff_f000_00ff_f000) << 4) | (n & 0x0000_0fff_0000_0fff);
-    let n = ((n & 0x0fc0_0fc0_0fc0_0fc0) << 2) | (n & 0x003f_003f_003f_003f);
-    // 1 in each byte that is not below `limit`.
-    let from = |limit: u64| ((n + (128 - limit) * ONES) >> 7) & ONES;
-    // `A` to `Z`, `a` to `z`, `0` to `9`, `-`, `_`: what is added comes first, so that no byte borrows from the next.
-    let up = n + u64::from(b'A') * ONES + from(26) * 6 + from(63) * 49;
-    (up - from(52) * 75 - from(62) * 13).to_be_bytes()
+/// The four characters of three bytes.
+const fn quartet(a: u8, b: u8, c: u8) -> [u8; 4] {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let bits = u32::from_be_bytes([0, a, b, c]);
+    #[expect(clippy::indexing_slicing, reason = "six bits are below 64")]
+    [
+        ALPHABET[(bits >> 18) as usize & 63],
+        ALPHABET[(bits >> 12) as usize & 63],
+        ALPHABET[(bits >> 6) as usize & 63],
+        ALPHABET[bits as usize & 63],
+    ]
 }
 
 /// The bytes of `text`; [`None`] if it is not such a text.
