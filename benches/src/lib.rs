@@ -1,1 +1,3 @@
 //! Criterion benches and load runs against peers.
+
+pub mod sample;

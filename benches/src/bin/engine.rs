@@ -1,31 +1,26 @@
-//! Attribution on a prefilled embedded log: touches only, then conversions only with stored touches and a full trace.
+//! Attribution and the ledger on a prefilled embedded log: touches only, conversions with stored touches and a full trace, and
+//! conversions that are traced, priced and booked.
 //!
 //! Each run fills a fresh folder with touches, reads them with the real worker and state until the log is drained, then
-//! fills order records and drains those. Filling is not measured. Pin the process to one core (`taskset -c 1`): then the
-//! log's writers and the state's compaction share it with the worker. Prints each run and the medians as JSON lines.
+//! fills order records and drains those; then the ledger catches up, and as many further orders go through both workers, in turns
+//! in one thread, until they are in the book (SQLite, its commits as ever). Filling is not measured. Pin the process to one core
+//! (`taskset -c 1`): then the log's writers and the state's compaction share it with the workers. Prints each run and the
+//! medians as JSON lines.
 #![expect(clippy::print_stdout, reason = "a measurement prints what it measured")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use attribution::store::{FjallKv, State};
 use attribution::{Config, Deps, Worker};
+use benches::sample::{Still, catalog, click, cpu, fill, order};
 use clap::Parser;
-use event::body::record::{MemberSummary, MemberVerdict};
-use event::body::touch::DeviceClass;
-use event::body::{OrderRecord, Source, Touch, Trust};
-use event::envelope::CODEC_JSON;
-use event::private::Sealed;
-use event::topic::KeyHash;
-use event::{
-    Body, Clock, Code, Consent, Envelope, EventId, IdentityId, LaneId, Micros, Millis, Sequence,
-    Topic, VisitorTag,
-};
-use eventlog::{Class, ClockKind, Log, Partition, RealDisk, Record, Refused};
+use event::{Body, Envelope, Topic};
+use eventlog::{ClockKind, Log, Partition, RealDisk};
 
-/// Measures attribution.
+/// Measures attribution and the ledger.
 #[derive(Parser)]
 struct Options {
     /// Visitors.
@@ -42,173 +37,22 @@ struct Options {
     folder: PathBuf,
 }
 
-const START: i64 = 1_793_664_000_000;
-const DAY: i64 = 86_400_000;
-
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Millis {
-        Millis(START + 30 * DAY)
-    }
-}
-
-fn id(at: i64, n: u32) -> EventId {
-    EventId::minted(Millis(at), Sequence(u64::from(n)), LaneId::from_random(7))
-}
-
-fn visitor(n: u32) -> IdentityId {
-    let hash = KeyHash::of(&n.to_be_bytes()).0.to_be_bytes();
-    let mut tag = [1; 12];
-    for (place, byte) in tag.iter_mut().zip(hash) {
-        *place = byte;
-    }
-    IdentityId::Visitor(VisitorTag(tag))
-}
-
-fn record(envelope: &Envelope, partition: &str) -> Record {
-    Record {
-        codec: CODEC_JSON,
-        kind: envelope.body.event_type().number(),
-        id: envelope.id,
-        key_hash: KeyHash::of(partition.as_bytes()),
-        payload: envelope.to_json().into(),
-    }
-}
-
-/// The `n`th click: visitors take turns, so that the touches of one lie far apart in the log, as in life.
-fn click(options: &Options, n: u32) -> Result<Record> {
-    let (round, who) = (n / options.visitors, n % options.visitors);
-    let step = 20 * DAY / i64::from(options.touches);
-    let at = START + i64::from(round) * step + i64::from(who);
-    let partner = 1 + (n.wrapping_mul(2_654_435_761) >> 16) % 20;
-    let mut touch = Touch::plain(
-        Some(format!("partner-{partner}").parse()?),
-        format!("partner-{partner}-home").parse()?,
-    );
-    touch.channel = Some("content".parse()?);
-    touch.ids = vec![visitor(who)];
-    touch.consent = Consent::Granted;
-    touch.subs.set(1, "summer-newsletter");
-    touch.country = Some("FR".into());
-    touch.device = DeviceClass::Mobile;
-    touch.browser = Some("Firefox".into());
-    touch.os = Some("Android".into());
-    touch.referrer_host = Some("blog.example".into());
-    touch.address_hash = Some("AAAAAAAAAAA".into());
-    touch.private = Some(Sealed { day: 20_760, sealed: "A".repeat(240) });
-    let envelope = Envelope {
-        id: id(at, n),
-        occurred_at: Millis(at),
-        received_at: Millis(at),
-        program: Some("shop".parse()?),
-        test: false,
-        key: visitor(who).to_string(),
-        body: Body::Click(touch),
-    };
-    Ok(record(&envelope, &envelope.key))
-}
-
-fn order(who: u32) -> Result<Record> {
-    let at = Millis(START + 21 * DAY + i64::from(who));
-    let canonical = id(at.0, who);
-    let currency = Some("EUR".parse()?);
-    let order = OrderRecord {
-        order: format!("shop/sale/real/o:BX-{who}").parse()?,
-        order_id: Some(format!("bx-{who}")),
-        members: 1,
-        canonical,
-        source: Source::S2s,
-        trust: Trust::Token,
-        converted_at: at,
-        received_at: at,
-        amount: Micros(74_920_000),
-        currency,
-        items: Vec::new(),
-        customer_type: None,
-        channel: None,
-        consent: Consent::Granted,
-        coupons: Vec::new(),
-        ids: vec![visitor(who)],
-        click: None,
-        exempt_click: None,
-        refused_clicks: Vec::new(),
-        merges: Vec::new(),
-        notes: Vec::new(),
-        listed: vec![MemberSummary {
-            id: canonical,
-            source: Source::S2s,
-            trust: Trust::Token,
-            occurred_at: at,
-            received_at: at,
-            amount: Micros(74_920_000),
-            currency,
-            verdict: MemberVerdict::Canonical,
-            code: Code::Ok,
-            items_differ: false,
-            evidence_counts: true,
-        }],
-    };
-    let envelope = Envelope {
-        id: EventId::derived("bench order", &[&who.to_be_bytes()]),
-        occurred_at: at,
-        received_at: at,
-        program: Some("shop".parse()?),
-        test: false,
-        key: order.order.to_string(),
-        body: Body::Order(Box::new(order)),
-    };
-    Ok(record(&envelope, &format!("BX-{who}")))
-}
-
-fn catalog() -> Result<catalog::Handle> {
-    let mut text = String::from(
-        "[program.shop]\ntitle = \"Shop\"\nhome = \"https://shop.example/\"\n\
-         sites = [\"https://shop.example\"]\ncurrency = \"EUR\"\ntime_zone = \"UTC\"\n\
-         [program.shop.goal.sale]\n[[program.shop.terms]]\nlookback_click = \"14d\"\n",
-    );
-    for n in 1..=20 {
-        text.push_str(&format!(
-            "[partner.partner-{n}]\ntitle = \"P\"\nkind = \"content\"\n\
-             [partner.partner-{n}.program.shop]\nstate = \"approved\"\n"
-        ));
-    }
-    let file = catalog::CatalogFile::parse(&text, catalog::Format::Toml);
-    let file = file.map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
-    let records = file.plan(&catalog::State::default(), Millis(0));
-    let records = records.map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
-    Ok(catalog::Handle::new(catalog::State::fold(&records)?)?)
-}
-
-/// Fills `topic` and waits until all of it is durable.
-fn fill(log: &Log, topic: Topic, count: u32, make: impl Fn(u32) -> Result<Record>) -> Result<()> {
-    let appender = log.appender(topic)?;
-    for n in 0..count {
-        let record = make(n)?;
-        loop {
-            match appender.enqueue(Class::Essential, &record) {
-                Ok(()) => break,
-                Err(Refused::Full(_)) => std::thread::sleep(Duration::from_millis(1)),
-                Err(other) => return Err(other).context("fill the log"),
-            }
-        }
-    }
-    let last = make(count)?;
-    appender.append_durable(Class::Essential, &[last])?.wait()?;
-    Ok(())
-}
-
-/// CPU time of this process so far, all threads.
-fn cpu() -> Result<Duration> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-    let ticks = |n: usize| fields.get(n).and_then(|field| field.parse::<u64>().ok());
-    Ok(Duration::from_millis(10 * (ticks(11).unwrap_or(0) + ticks(12).unwrap_or(0))))
-}
+/// Shortest wait of a worker that has nothing to read: the other one has.
+const IDLE_WAIT: Duration = Duration::from_millis(1);
 
 struct Figure {
     per_second: u64,
     cpu_nanos: u64,
+}
+
+/// Does `work`, which is about `count` records.
+fn measured(count: u32, work: impl FnOnce() -> Result<()>) -> Result<Figure> {
+    let (started, cpu_before) = (Instant::now(), cpu()?);
+    work()?;
+    let (elapsed, used) = (started.elapsed(), cpu()?.saturating_sub(cpu_before));
+    let per =
+        |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX) / u64::from(count);
+    Ok(Figure { per_second: 1_000_000_000 / per(elapsed).max(1), cpu_nanos: per(used) })
 }
 
 /// Works until everything in the log is read.
@@ -222,17 +66,15 @@ fn drain(
     let mut session = worker.subscribe()?;
     let partition = Partition { topic, index: 0 };
     let end = log.reader().high_watermark(topic);
-    let (started, cpu_before) = (Instant::now(), cpu()?);
-    while state.resume(partition)? < end {
-        session.turn()?;
-    }
-    let (elapsed, used) = (started.elapsed(), cpu()?.saturating_sub(cpu_before));
-    let per =
-        |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX) / u64::from(count);
-    Ok(Figure { per_second: 1_000_000_000 / per(elapsed).max(1), cpu_nanos: per(used) })
+    measured(count, || {
+        while state.resume(partition)? < end {
+            session.turn()?;
+        }
+        Ok(())
+    })
 }
 
-fn run(options: &Options) -> Result<[Figure; 2]> {
+fn run(options: &Options) -> Result<[Figure; 3]> {
     let folder = tempfile::tempdir_in(&options.folder)?;
     let disk = Arc::new(RealDisk);
     let config = eventlog::Config::default();
@@ -240,18 +82,19 @@ fn run(options: &Options) -> Result<[Figure; 2]> {
         Log::open(disk, &folder.path().join("log"), config, Arc::new(Still), ClockKind::Real)?;
     let kv = FjallKv::open(&folder.path().join("attribution"), Config::default().cache_bytes)?;
     let state = Arc::new(State::open(kv)?);
+    let catalog = Arc::new(catalog()?);
     let deps = Deps {
         log: Arc::new(log.clone()),
         state: Arc::clone(&state),
-        catalog: Arc::new(catalog()?),
+        catalog: Arc::clone(&catalog),
         clock: Arc::new(Still),
     };
-    let worker = Worker::new(Config::default(), deps);
-    let count = options.visitors * options.touches;
-    fill(&log, Topic::Touches, count, |n| click(options, n))?;
+    let worker = Worker::new(Config { idle_wait: IDLE_WAIT, ..Config::default() }, deps);
+    let (visitors, count) = (options.visitors, options.visitors * options.touches);
+    fill(&log, Topic::Touches, count, |n| click(visitors, options.touches, n))?;
     let touches = drain(&log, &worker, &state, Topic::Touches, count)?;
-    fill(&log, Topic::Unique, options.visitors, order)?;
-    let orders = drain(&log, &worker, &state, Topic::Unique, options.visitors)?;
+    fill(&log, Topic::Unique, visitors, |n| order("BX", n))?;
+    let orders = drain(&log, &worker, &state, Topic::Unique, visitors)?;
     let decided = log.reader().scan(Topic::Attributed, 0);
     let mut decisions = 0_u32;
     for batch in decided {
@@ -266,9 +109,46 @@ fn run(options: &Options) -> Result<[Figure; 2]> {
             }
         }
     }
-    ensure!(decisions == options.visitors + 1, "{decisions} decisions");
+    ensure!(decisions == visitors + 1, "{decisions} decisions");
+
+    let books = folder.path().join("ledger");
+    std::fs::create_dir(&books)?;
+    let config = ledger::Config { idle_wait: IDLE_WAIT, ..ledger::Config::default() };
+    let store = Arc::new(ledger::Store::open(&books, config.cache_bytes)?);
+    let deps = ledger::Deps {
+        log: Arc::new(log.clone()),
+        store: Arc::clone(&store),
+        catalog,
+        clock: Arc::new(Still),
+        desk: Arc::default(),
+        stages: Vec::new(),
+    };
+    let ledger = ledger::Worker::new(config, deps);
+    let (mut books_session, mut session) = (ledger.subscribe()?, worker.subscribe()?);
+    let [unique, attributed] =
+        [Topic::Unique, Topic::Attributed].map(|topic| Partition { topic, index: 0 });
+    while books_session.turn()? != ledger::Turn::Idle {}
+    fill(&log, Topic::Unique, visitors, |n| order("BY", n))?;
+    let end = log.reader().high_watermark(Topic::Unique);
+    let booked = measured(visitors, || {
+        while state.resume(unique)? < end {
+            session.turn()?;
+            books_session.turn()?;
+        }
+        while store.resume(attributed)? < log.reader().high_watermark(Topic::Attributed) {
+            books_session.turn()?;
+        }
+        Ok(())
+    })?;
+    drop(books_session);
+    let (mut lines, expected) = (0_u32, 2 * (visitors + 1));
+    ledger::Reader::open(&books)?.books(None, |_| {
+        lines += 1;
+        Ok(())
+    })?;
+    ensure!(lines == expected, "{lines} lines in the book, and not {expected}");
     log.close();
-    Ok([touches, orders])
+    Ok([touches, orders, booked])
 }
 
 fn median(mut values: Vec<u64>) -> u64 {
@@ -278,8 +158,8 @@ fn median(mut values: Vec<u64>) -> u64 {
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    let mut figures: [Vec<(u64, u64)>; 2] = [Vec::new(), Vec::new()];
-    let names = ["touches", "conversions"];
+    let mut figures: [Vec<(u64, u64)>; 3] = Default::default();
+    let names = ["touches", "conversions", "conversions_booked"];
     for n in 1..=options.runs {
         let run = run(&options)?;
         for ((name, figure), all) in names.iter().zip(run).zip(&mut figures) {

@@ -28,7 +28,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 pub use chain::ChainFault;
 pub(crate) use days::{Counting, DayRow, Note};
-pub use read::{Filter, Found, LIST_MAX, Listed, Reader};
+pub use read::{Filter, Found, LIST_MAX, Listed, Place, Reader};
 pub(crate) use write::{Dirty, Row, Said, Sweep, Writing};
 
 /// Name of the file in the folder of the state.

@@ -1,5 +1,6 @@
 //! The book as it is read beside its worker.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use catalog::Snapshot;
@@ -198,7 +199,39 @@ impl Reader {
         program: Option<&str>,
         each: impl FnMut(&str) -> std::io::Result<()>,
     ) -> Result<(), StoreError> {
-        self.at_once(|connection| lines(connection, program, each))
+        let mut each = each;
+        self.at_once(|connection| {
+            lines(connection, program, None, |line| each(line).map(ControlFlow::Continue))
+        })
+    }
+
+    /// At least `limit` lines of `sillage books` behind those that an earlier page ended with, to the end of an order or day,
+    /// and where the next page goes on.
+    ///
+    /// # Errors
+    /// The book cannot be read.
+    pub fn books_page(
+        &self,
+        program: Option<&str>,
+        after: Option<&Place>,
+        limit: u32,
+    ) -> Result<(Vec<String>, Option<Place>), StoreError> {
+        let limit = usize::try_from(limit.clamp(1, LIST_MAX)).unwrap_or(1);
+        let (mut page, mut last, mut next): (Vec<String>, Option<Place>, _) =
+            (Vec::new(), None, None);
+        self.at_once(|connection| {
+            lines(connection, program, after, |line| {
+                let place = Place::of(line);
+                if page.len() >= limit && last != place {
+                    next = last.take();
+                    return Ok(ControlFlow::Break(()));
+                }
+                page.push(line.to_owned());
+                last = place;
+                Ok(ControlFlow::Continue(()))
+            })
+        })?;
+        Ok((page, next))
     }
 
     /// Every account with its currency and balance in micros, over all partitions; sorted.
@@ -210,28 +243,34 @@ impl Reader {
         Ok(all.map(|((account, currency), micros)| (account, currency, micros)).collect())
     }
 
-    /// Findings about orders behind the order number `after`: order number, order, finding as JSON.
+    /// Findings about orders behind `after`, and where the list goes on: each with its order, as JSON.
     ///
     /// # Errors
     /// The book cannot be read.
+    #[expect(clippy::type_complexity, reason = "a list, and where it goes on")]
     pub fn findings(
         &self,
-        after: i64,
+        after: (i64, i64),
         limit: u32,
-    ) -> Result<Vec<(i64, String, String)>, StoreError> {
+    ) -> Result<(Vec<(String, String)>, Option<(i64, i64)>), StoreError> {
         const DOING: &str = "read the findings of the book";
         let mut found = self
             .connection
             .prepare_cached(
-                "SELECT f.order_id, o.key, f.finding FROM findings f JOIN orders o ON o.id = f.order_id
-                 WHERE f.order_id > ? ORDER BY f.order_id, f.place LIMIT ?",
+                "SELECT f.order_id, f.place, o.key, f.finding
+                 FROM findings f JOIN orders o ON o.id = f.order_id
+                 WHERE (f.order_id, f.place) > (?, ?) ORDER BY f.order_id, f.place LIMIT ?",
             )
             .during(DOING)?;
         let limit = limit.clamp(1, LIST_MAX);
-        let rows = found
-            .query_map(params![after, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .during(DOING)?;
-        rows.collect::<Result<_, _>>().during(DOING)
+        let mut rows = found.query(params![after.0, after.1, limit]).during(DOING)?;
+        let (mut listed, mut last) = (Vec::new(), None);
+        while let Some(row) = rows.next().during(DOING)? {
+            last = Some((row.get(0).during(DOING)?, row.get(1).during(DOING)?));
+            listed.push((row.get(2).during(DOING)?, row.get(3).during(DOING)?));
+        }
+        let full = u32::try_from(listed.len()).is_ok_and(|count| count >= limit);
+        Ok((listed, last.filter(|_| full)))
     }
 
     /// What a payout would pay.
@@ -255,11 +294,29 @@ impl Reader {
     }
 }
 
-/// The lines of the book, to the end.
+/// Where a page of the book ended: all lines of this program up to those of this order or day stand before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The program.
+    pub program: String,
+    /// The order key, or what stands in its place.
+    pub key: String,
+}
+
+impl Place {
+    fn of(line: &str) -> Option<Self> {
+        let mut fields = line.split('\t');
+        let (program, key) = (fields.next()?.to_owned(), fields.next()?.to_owned());
+        Some(Self { program, key })
+    }
+}
+
+/// The lines of the book behind a place, to the end or until `each` has enough.
 fn lines(
     connection: &Connection,
     program: Option<&str>,
-    mut each: impl FnMut(&str) -> std::io::Result<()>,
+    after: Option<&Place>,
+    mut each: impl FnMut(&str) -> std::io::Result<ControlFlow<()>>,
 ) -> Result<(), StoreError> {
     const DOING: &str = "read the lines of the book";
     let mut next = connection
@@ -268,7 +325,7 @@ fn lines(
     let mut found = connection
         .prepare(
             "SELECT o.key, c.booked FROM orders o JOIN contents c ON c.id = o.id
-                 WHERE o.key >= ? AND o.key < ? ORDER BY o.key",
+                 WHERE o.key > ? AND o.key < ? ORDER BY o.key",
         )
         .during(DOING)?;
     let mut programs: Vec<String> = Vec::new();
@@ -291,15 +348,23 @@ fn lines(
         }
     }
     for program in programs {
-        let (mut days, orders) = (days::lines(connection, &program)?, format!("{program}/"));
+        if after.is_some_and(|after| program < after.program) {
+            continue;
+        }
+        let orders = format!("{program}/");
+        let behind = after.filter(|after| after.program == program).map_or("", |after| &*after.key);
+        let mut days = days::lines(connection, &program)?;
+        days.retain(|line| Place::of(line).is_some_and(|place| *place.key > *behind));
         // All of them stand on one side of the orders: these begin with the program's name.
         if *"day:" < *orders {
             for line in days.drain(..) {
-                each(&line).during(DOING)?;
+                if each(&line).during(DOING)?.is_break() {
+                    return Ok(());
+                }
             }
         }
-        let range = params![format!("{program}/"), format!("{program}0")];
-        let mut rows = found.query(range).during(DOING)?;
+        let mut rows =
+            found.query(params![behind.max(&*orders), format!("{program}0")]).during(DOING)?;
         while let Some(row) = rows.next().during(DOING)? {
             let text = row.get_ref(0).during(DOING)?.as_str().during(DOING)?;
             let order: OrderKey = text.parse().during(DOING)?;
@@ -307,11 +372,15 @@ fn lines(
             let Some(booked) = booked else { continue };
             let booked: BookedOrder = serde_json::from_str(booked).during(DOING)?;
             for line in books_lines(&order, &booked) {
-                each(&line).during(DOING)?;
+                if each(&line).during(DOING)?.is_break() {
+                    return Ok(());
+                }
             }
         }
         for line in days {
-            each(&line).during(DOING)?;
+            if each(&line).during(DOING)?.is_break() {
+                return Ok(());
+            }
         }
     }
     Ok(())

@@ -310,6 +310,18 @@ fn books(folder: &Path) -> Vec<String> {
     };
     reader.books(None, each).unwrap();
     assert!(lines.is_sorted(), "{lines:?}");
+    for limit in [1, 2, 5] {
+        let (mut paged, mut after) = (Vec::new(), None);
+        loop {
+            let (page, next) = reader.books_page(None, after.as_ref(), limit).unwrap();
+            paged.extend(page);
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(paged, lines, "in pages of {limit}");
+    }
     reader.verify().unwrap().unwrap();
     lines
 }

@@ -8,7 +8,7 @@ use catalog::{Handle, ProgramRef, Snapshot};
 use event::body::OrderState;
 use event::{Clock, Code, Millis, ProgramName};
 use http::StatusCode;
-use ledger::store::{Filter, LIST_MAX};
+use ledger::store::{Filter, LIST_MAX, Place};
 use ledger::{Payout, Previewer, Statement, StoreError, View};
 use serde::{Deserialize, Serialize};
 use telemetry::admin::{Admin, Query, Reply};
@@ -21,8 +21,6 @@ const LIST_DEFAULT: u32 = 100;
 const PREVIEW_BYTES_MAX: usize = 1 << 20;
 /// Largest body of a payout, in bytes.
 const PAYOUT_BYTES_MAX: usize = 4_096;
-/// Longest answer with lines of the book, in bytes: what the command line reads of an answer.
-const BOOKS_BYTES_MAX: usize = 64 << 20;
 /// Where payouts are asked for.
 pub(crate) const PAYOUTS: &str = "/v1/payouts";
 
@@ -121,6 +119,15 @@ fn parameter<T: std::str::FromStr<Err: std::fmt::Display>>(
     query.get(name).map(parse).transpose().map_err(Refused::Wrong)
 }
 
+/// How many are asked for.
+fn limit(query: &Query, unless_said: u32) -> Result<u32, Refused> {
+    let limit = parameter(query, "limit")?.unwrap_or(unless_said);
+    if (1..=LIST_MAX).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Refused::Wrong(format!("limit {limit}: give 1 to {LIST_MAX}")))
+}
+
 fn add(body: &mut String, line: &impl Serialize) {
     body.push_str(&serde_json::to_string(line).unwrap_or_default());
     body.push('\n');
@@ -144,12 +151,8 @@ impl Desk {
             code: code.transpose()?,
             partner: parameter(query, "partner")?,
             after: parameter(query, "after")?,
-            limit: parameter(query, "limit")?.unwrap_or(LIST_DEFAULT),
+            limit: limit(query, LIST_DEFAULT)?,
         };
-        if !(1..=LIST_MAX).contains(&filter.limit) {
-            let text = format!("limit {}: give 1 to {LIST_MAX}", filter.limit);
-            return Err(Refused::Wrong(text));
-        }
         let (listed, next) = self.view.reader()?.list(&filter)?;
         let mut body = String::new();
         for order in &listed {
@@ -161,22 +164,27 @@ impl Desk {
 
     fn books(&self, query: &Query) -> Result<Reply, Refused> {
         let program: Option<ProgramName> = parameter(query, "program")?;
-        let mut body = String::new();
-        let mut cut = false;
-        let read = self.view.reader()?.books(program.as_ref().map(ProgramName::as_str), |line| {
-            cut = body.len().saturating_add(line.len()) >= BOOKS_BYTES_MAX;
-            if cut {
-                return Err(std::io::ErrorKind::FileTooLarge.into());
+        let after = match query.get("after").map(|after| after.split_once(' ')) {
+            None => None,
+            Some(Some((program, key))) => {
+                Some(Place { program: program.to_owned(), key: key.to_owned() })
             }
-            body.push_str(line);
+            Some(None) => {
+                return Err(Refused::Wrong("after: give what a page ended with".to_owned()));
+            }
+        };
+        let limit = limit(query, LIST_MAX)?;
+        let program = program.as_ref().map(ProgramName::as_str);
+        let (lines, next) = self.view.reader()?.books_page(program, after.as_ref(), limit)?;
+        let mut body = String::new();
+        for line in lines {
+            body.push_str(&line);
             body.push('\n');
-            Ok(())
-        });
-        if cut {
-            let text = "the book is too long for one answer: give program=, or use `sillage books`";
-            return Err(Refused::Wrong(text.to_owned()));
         }
-        read?;
+        if let Some(Place { program, key }) = next {
+            // Two fields, where each line of the book has more.
+            let _written = writeln!(body, "next\t{program} {key}");
+        }
         Ok(Reply::text(StatusCode::OK, body))
     }
 
@@ -195,13 +203,22 @@ impl Desk {
     }
 
     fn findings(&self, query: &Query) -> Result<Reply, Refused> {
-        let after = parameter(query, "after")?.unwrap_or(0);
-        let limit = parameter(query, "limit")?.unwrap_or(LIST_DEFAULT);
-        let found = self.view.reader()?.findings(after, limit)?;
-        let full = u32::try_from(found.len()).is_ok_and(|count| count >= limit);
-        let next = found.last().map(|(order, ..)| order.to_string()).filter(|_| full);
+        let after = match query.get("after") {
+            None => (0, 0),
+            Some(text) => {
+                let parts =
+                    text.split_once('.').map(|(order, place)| (order.parse(), place.parse()));
+                let Some((Ok(order), Ok(place))) = parts else {
+                    return Err(Refused::Wrong("after: give what a list ended with".to_owned()));
+                };
+                (order, place)
+            }
+        };
+        let limit = limit(query, LIST_DEFAULT)?;
+        let (found, next) = self.view.reader()?.findings(after, limit)?;
+        let next = next.map(|(order, place)| format!("{order}.{place}"));
         let mut body = String::new();
-        for (_, order, finding) in found {
+        for (order, finding) in found {
             // Written by the ledger, so it is JSON.
             let order = serde_json::to_string(&order).unwrap_or_default();
             let _written = writeln!(body, "{{\"order\":{order},\"finding\":{finding}}}");

@@ -123,3 +123,43 @@ fn a_book_is_whole_and_pays_no_more_than_is_payable_while_it_is_written() {
         }
     });
 }
+
+#[test]
+fn a_page_of_the_book_ends_with_an_order_and_findings_go_on_within_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::new(Weather::fair(1));
+    for n in 1..4 {
+        let key = order(&format!("BX-{n}"));
+        append(&bench.log, &decision(&key, 1, 10_000_000, &[("lea", 1), ("nina", 1)]));
+        append(
+            &bench.log,
+            &act(&key, 1, n, Action::Return, |act| {
+                let line = |line, amount| ReturnedLine {
+                    line: Some(line),
+                    amount: Some(Micros(amount)),
+                    ..ReturnedLine::default()
+                };
+                act.returned = vec![line(1, 90_000_000), line(7, 1)];
+            }),
+        );
+    }
+    bench.drain(folder.path());
+    let reader = Reader::open(folder.path()).unwrap();
+    let page = |limit| {
+        let (lines, next) = reader.books_page(Some("shop"), None, limit).unwrap();
+        (lines.len(), next.map(|next| next.key))
+    };
+    let first = Some(order("BX-1").to_string());
+    assert_eq!((page(1), page(2)), ((2, first.clone()), (2, first)));
+    assert_eq!(page(3), (4, Some(order("BX-2").to_string())));
+    assert_eq!((page(6), page(7)), ((6, None), (6, None)));
+    let (mut all, mut after) = (Vec::new(), Some((0, 0)));
+    while let Some(from) = after {
+        let (found, next) = reader.findings(from, 1).unwrap();
+        assert!(found.len() <= 1);
+        all.extend(found);
+        after = next;
+    }
+    assert_eq!(all, reader.findings((0, 0), 100).unwrap().0);
+    assert_eq!(all.len(), 6, "two of each order");
+}
