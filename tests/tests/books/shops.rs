@@ -40,8 +40,8 @@ pub(crate) fn rfc3339(ms: i64) -> String {
 struct Terms {
     /// Keys of all versions.
     always: &'static str,
-    /// Time to the lock in the first two versions and in the last one.
-    lock_after: [&'static str; 2],
+    /// What says the time of the lock, in the first two versions and in the last one.
+    lock: [&'static str; 2],
     /// Rules of the three versions.
     rules: [&'static str; 3],
 }
@@ -49,7 +49,7 @@ struct Terms {
 const TERMS: [Terms; 4] = [
     Terms {
         always: "lateness = \"2s\"\ndedup_conflict = \"amend\"\nmargins = { default = \"30\", Shoes = \"42.5\" }",
-        lock_after: ["1s", "30d"],
+        lock: ["lock_after = \"1s\"", "lock_after = \"30d\""],
         rules: [
             r#"{ category = ["Gift"], excluded = true },
                { sku = ["A1"], coupon = ["LEA10"], percent = "12.3456", cap_per_order = "2.50" },
@@ -77,7 +77,7 @@ const TERMS: [Terms; 4] = [
     },
     Terms {
         always: "lateness = \"1s\"\nauto_approve = false",
-        lock_after: ["3s", "30d"],
+        lock: ["lock_after = \"3s\"", "lock_after = \"30d\""],
         rules: [
             r#"{ percent = "3.3333", cap_per_order = "100" }, { percent = "3", currency = "EUR" },
                { per_thousand_impressions = "999", partner = ["bob", "xia"] }"#,
@@ -87,7 +87,7 @@ const TERMS: [Terms; 4] = [
     },
     Terms {
         always: "lateness = \"3s\"\nmargins = { hats = \"7.7777\" }",
-        lock_after: ["0s", "10d"],
+        lock: ["lock_after = \"0s\"", "lock_after = \"10d\""],
         rules: [
             r#"{ category = ["Gift", "hats"], percent = "10" }, { percent = "0.0001" }"#,
             r#"{ customer = "returning", excluded = true }, { percent = "2.5", cap_per_order = "0.123456" },
@@ -97,7 +97,7 @@ const TERMS: [Terms; 4] = [
     },
     Terms {
         always: "lateness = \"7d\"",
-        lock_after: ["30d", "30d"],
+        lock: ["lock = { month_end_plus = 5 }", "lock_after = \"30d\""],
         rules: [
             r#"{ percent = "10" }, { per_click = "1" }, { per_week = "5" }"#,
             r#"{ percent = "11", cap_per_order = "3" }, { percent = "2", currency = "EUR" }"#,
@@ -111,7 +111,7 @@ pub(crate) fn catalog(now: i64, xia_ends: Option<i64>) -> String {
     let before = |ms: i64| rfc3339(now - ms);
     let mut text = String::new();
     for (((name, currency, _), terms), zone) in PROGRAMS.into_iter().zip(&TERMS).zip(ZONES) {
-        let Terms { always, lock_after, rules } = terms;
+        let Terms { always, lock, rules } = terms;
         let _written = write!(
             text,
             "[program.{name}]\ntitle = \"{name}\"\nhome = \"https://{name}.example/\"\n\
@@ -128,10 +128,10 @@ pub(crate) fn catalog(now: i64, xia_ends: Option<i64>) -> String {
         let starts = [None, Some(before(CHANGES[2])), Some(before(CHANGES[5]))];
         for (n, (start, rules)) in starts.into_iter().zip(rules).enumerate() {
             let start = start.map_or(String::new(), |start| format!("valid_from = {start}\n"));
-            let lock_after = lock_after[n / 2];
+            let lock = lock[n / 2];
             let _written = write!(
                 text,
-                "[[program.{name}.terms]]\n{start}{always}\nlock_after = \"{lock_after}\"\ncommission = [{rules}]\n"
+                "[[program.{name}.terms]]\n{start}{always}\n{lock}\ncommission = [{rules}]\n"
             );
         }
         text.push('\n');
