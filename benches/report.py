@@ -88,7 +88,10 @@ def summed_up(node, orders, days):
     end = time.monotonic() + 3600
     while time.monotonic() < end:
         node.alive()
-        status, body = node.ask(f"/v1/reports?{days}&by=code&goal=*")
+        try:
+            status, body = node.ask(f"/v1/reports?{days}&by=code&goal=*")
+        except OSError:
+            continue  # busy
         if status == 200 and sum(float(row["orders"]) + float(row["orders_declined"]) + float(row["orders_held"])
                                  for row in json.loads(body)["rows"]) == orders:
             return
@@ -128,7 +131,7 @@ def main():
         summed_up(node, options.orders, all_days)
         print(f"filled in {filled - began:.0f} s, summed up in {time.monotonic() - filled:.0f} s, "
               f"{os.path.getsize(path) / 1e6:.0f} MB")
-        if options.store and not os.path.exists(options.store):
+        if options.store:
             node.stop()
             shutil.copyfile(path, options.store)
             node.start()

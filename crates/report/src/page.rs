@@ -201,10 +201,8 @@ impl Page {
             .get("program")
             .and_then(|text| programs.iter().find(|name| name.as_str() == text));
         if let (Some(text), None) = (query.get("program"), named) {
-            wrong = Some(format!(
-                "{}: {text}",
-                language.of("There is no such program", "Ce programme n'existe pas")
-            ));
+            let words = language.of("There is no such program: ", "Ce programme n'existe pas : ");
+            wrong = Some(format!("{words}{text}"));
         }
         let program = named.or_else(|| programs.first()).cloned();
         let program = program.ok_or_else(|| {

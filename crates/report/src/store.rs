@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 pub(crate) mod audit;
+mod counted;
 mod journeys;
 mod orders;
 mod rezone;
@@ -27,7 +28,8 @@ use event::{Currency, EventId, Millis, ProgramName};
 use eventlog::{Cursor, Offset, Partition};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
-pub(crate) use orders::{BUCKETS, BY_CLICK, BY_EVENT, OrderPart, letters, state_number, state_of};
+pub(crate) use counted::{BUCKETS, BY_CLICK, BY_EVENT, OrderPart, letters};
+pub(crate) use orders::{state_number, state_of};
 pub(crate) use rollup::{Cut, spans};
 pub use subs::SUB_VALUES_MAX;
 pub(crate) use subs::hash_of as sub_hash;

@@ -8,8 +8,13 @@ use event::body::record::MemberVerdict;
 use event::body::touch::TouchKind;
 use event::{Code, Consent, Micros, PartnerName};
 
-use super::english::{English, duration, money, seconds};
+use super::english::{self, English, duration, seconds};
 use super::{Phrases, Said};
+
+/// An amount with the decimal mark of French.
+fn money(amount: Micros, decision: &Decision) -> String {
+    english::money(amount, decision).replace('.', ",")
+}
 
 /// Traces in French.
 #[derive(Clone, Copy, Debug, Default)]

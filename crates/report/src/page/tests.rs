@@ -39,6 +39,9 @@ impl Beside for Fixed {
             ),
         ];
         calls[0].click = Some(Code::ClickSignatureInvalid);
+        let rest = 160 - calls[1].sent.chars().count();
+        calls[1].sent.push_str(&"é".repeat(rest));
+        calls.push(Call { sent: format!("{}?", calls[1].sent), ..calls[1].clone() });
         calls.resize(80, calls[0].clone());
         calls
     }
@@ -151,6 +154,8 @@ fn the_last_50_calls_are_shown_with_their_verdicts_and_text_stays_text() {
     let (_, html) = ask(&page(folder.path()), "", None);
     assert_eq!(html.matches("/v1/conversions").count(), 50);
     assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    // What is longer than 160 characters is cut, what has just these is not.
+    assert_eq!((html.matches("é</span>").count(), html.matches("é …</span>").count()), (1, 1));
     let (_, french) = ask(&page(folder.path()), "lang=fr", None);
     assert!(french.contains("L&#39;identifiant de clic a été modifié"), "{french}");
     assert!(html.contains("The click id was altered or not made by us."), "{html}");
@@ -204,7 +209,7 @@ fn the_french_page_has_no_english_words_whatever_is_asked() {
         ("from=2026-11-04&to=2026-11-01", "le début, 2026-11-04, est après la fin"),
         ("from=2020-01-01&to=2026-11-01", "jours ; 1098 au plus à la fois"),
         ("basis=x", "basis=&quot;x&quot; : donnez event ou click"),
-        ("program=nope", "Ce programme n&#39;existe pas: nope"),
+        ("program=nope", "Ce programme n&#39;existe pas : nope"),
     ] {
         let (_, html) = ask(&page, &format!("{query}&lang=fr"), None);
         assert!(html.contains(french), "{french} in {html}");

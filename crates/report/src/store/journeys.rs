@@ -5,7 +5,7 @@ use event::body::decision::Verdict;
 use event::{Millis, PartnerName};
 use rusqlite::{Error, OptionalExtension as _, params};
 
-use super::orders::{BY_CLICK, BY_EVENT};
+use super::counted::{BY_CLICK, BY_EVENT};
 use super::rollup::GRAINS;
 use super::write::Writer;
 use crate::days::Zone;

@@ -6,6 +6,9 @@ use super::verdict;
 use crate::page::html::Html;
 use crate::page::{Call, Outcome, Shown};
 
+/// Most of what a call sent on the page. Characters; the last calls of the interface have more.
+const SENT_CHARS_MAX: usize = 160;
+
 impl Shown<'_> {
     pub(super) fn calls(&self, html: &mut Html) {
         html.tag("<section aria-labelledby=\"calls\"><h2 id=\"calls\">")
@@ -49,8 +52,11 @@ impl Shown<'_> {
         if call.test {
             html.text(self.say(" · test", " · test"));
         }
+        let sent: String = call.sent.chars().take(SENT_CHARS_MAX).collect();
+        let more = if sent.len() < call.sent.len() { " …" } else { "" };
         html.tag("<br><span class=\"small\">")
-            .text(&call.sent)
+            .text(&sent)
+            .text(more)
             .tag("</span></td><td class=\"wide\">");
         let (class, word) = match call.outcome {
             Outcome::Stored => ("state good", self.say("Stored", "Enregistré")),
