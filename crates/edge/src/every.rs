@@ -1,5 +1,4 @@
-//! One question about every byte of a text, asked of many bytes at once: of short texts faster than a search made for
-//! long ones.
+//! One question about every byte of a text, asked of many bytes at once.
 
 /// Bytes that are asked at once: without an early end among them the compiler uses wide registers.
 const RUN: usize = 16;
@@ -17,17 +16,9 @@ pub(crate) fn every(bytes: &[u8], good: impl Fn(u8) -> bool) -> bool {
     }
 }
 
-/// The place of the first byte of which `is` holds.
-pub(crate) fn first(bytes: &[u8], is: impl Fn(u8) -> bool) -> Option<usize> {
-    let any = |run: &[u8; RUN]| run.iter().fold(false, |any, b| any | is(*b));
-    let runs = bytes.as_chunks::<RUN>().0.iter().take_while(|run| !any(run)).count();
-    let before = runs * RUN;
-    bytes.get(before..)?.iter().position(|b| is(*b)).map(|at| before + at)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{every, first};
+    use super::every;
 
     #[test]
     fn one_bad_byte_is_found_at_every_place_of_every_length() {
@@ -37,8 +28,6 @@ mod tests {
             for at in 0..length {
                 bytes[at] = b'b';
                 assert!(!every(&bytes, |b| b == b'a'), "{at} of {length}");
-                assert_eq!(first(&bytes, |b| b == b'b'), Some(at), "of {length}");
-                assert_eq!(first(&bytes[at + 1..], |b| b == b'b'), None);
                 bytes[at] = b'a';
             }
         }

@@ -7,7 +7,6 @@
 
 use smallvec::SmallVec;
 
-use crate::every::first;
 use crate::metrics::Rule;
 
 /// Longest request target on the endpoints that take carts, in bytes. Others have a shorter limit of their own.
@@ -361,7 +360,8 @@ impl Fields {
     /// Reads one header line: name and trimmed value. Only the two that decide about the body matter, and what could be
     /// taken for them.
     fn read<'t>(&mut self, line: &'t [u8]) -> Result<(&'t [u8], &'t [u8]), Rule> {
-        let colon = first(line, |b| b == b':').ok_or(Rule::Malformed)?;
+        // Names are short: one byte after the other is faster than a search made for long texts.
+        let colon = line.iter().position(|b| *b == b':').ok_or(Rule::Malformed)?;
         let (name, value) = line.split_at(colon);
         let value = value.get(1..).unwrap_or_default().trim_ascii();
         if let Some(b' ' | b'\t') = name.last() {
