@@ -9,6 +9,7 @@ mod browser;
 mod cast;
 mod compare;
 mod contested;
+mod days;
 mod drive;
 mod journey;
 mod money;
@@ -163,8 +164,10 @@ fn play(stage: &stage::Running, journeys: &[Journey], quiet: bool) -> Result<See
 fn settle(stage: &stage::Running, journeys: Vec<Journey>, seen: Seen) -> Result<Outcome> {
     let end = Instant::now() + SETTLE;
     loop {
+        // Before they are read: a day that is due by then must be there.
+        let times = stage.times();
         let found = compare::read(stage.log())?;
-        let comparison = compare::compare(&journeys, &found, &seen);
+        let comparison = compare::compare(&journeys, &found, &seen, times);
         if comparison.differences.is_empty() || Instant::now() > end {
             return Ok(Outcome { journeys, seen, found, comparison });
         }

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
-use event::body::{Account, Body, BookedOrder, DecisionStatus, OrderState, Posting, Subject};
+use event::body::{
+    Account, Body, BookedOrder, DecisionStatus, OrderState, PayDay, Posting, Purpose, Subject,
+};
 use event::{Currency, Envelope, EventId, Flag, Topic};
 use eventlog::LogReader;
 
 use super::cast::PLAYERS;
+use super::days::{self, Times};
 use super::drive::{Seen, order_id};
 use super::journey::{Fate, Journey, Kind, Order, Truth};
 use super::money;
@@ -33,6 +36,8 @@ pub(super) struct Found {
     pub balances: BTreeMap<(Account, Currency), i128>,
     /// The same of orders alone, without pay for clicks, impressions and periods.
     pub order_balances: BTreeMap<(Account, Currency), i128>,
+    /// What was booked of each rule on each day, and what for.
+    pub day_pay: BTreeMap<PayDay, (Purpose, i128)>,
     transfers: BTreeSet<EventId>,
 }
 
@@ -47,6 +52,12 @@ impl Found {
             if self.transfers.insert(transfer.id) {
                 let amount = i128::from(transfer.amount.0);
                 let of_order = matches!(posting.subject, Subject::Order(_));
+                if let Subject::Day(day) = &posting.subject {
+                    let is = |account: &Account| i128::from(matches!(account, Account::Expense(_)));
+                    let earned = amount * (is(&transfer.debit) - is(&transfer.credit));
+                    let nothing = (transfer.purpose, 0);
+                    self.day_pay.entry(day.clone()).or_insert(nothing).1 += earned;
+                }
                 let mut book = |account: &Account, amount: i128| {
                     let key = (account.clone(), transfer.currency);
                     if of_order {
@@ -180,8 +191,13 @@ pub(super) fn orders(journeys: &[Journey]) -> impl Iterator<Item = (String, &Ord
     })
 }
 
-/// Every order's outcome, amount and count of reports; every partner's valid clicks; every event that an answer named.
-pub(super) fn compare(journeys: &[Journey], found: &Found, seen: &Seen) -> Comparison {
+/// Every order's outcome, amount and count of reports; what days earn; every partner's valid clicks; every event that an answer named.
+pub(super) fn compare(
+    journeys: &[Journey],
+    found: &Found,
+    seen: &Seen,
+    times: Times,
+) -> Comparison {
     let mut comparison = Comparison::default();
     let mut expected_ids = BTreeSet::new();
     for (id, order) in orders(journeys) {
@@ -207,13 +223,14 @@ pub(super) fn compare(journeys: &[Journey], found: &Found, seen: &Seen) -> Compa
         ));
     }
     account_differences(journeys, found, &mut comparison);
+    comparison.differences.extend(days::differences(&seen.clicks, found, times));
     comparison.differences.extend(click_differences(journeys, found));
     comparison.differences.extend(refusal_differences(journeys, found));
     comparison.differences.extend(loss_differences(found, seen));
     comparison
 }
 
-fn difference(what: String, expected: &str, found: &str) -> Difference {
+pub(super) fn difference(what: String, expected: &str, found: &str) -> Difference {
     Difference { what, expected: expected.to_owned(), found: found.to_owned() }
 }
 

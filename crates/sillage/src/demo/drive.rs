@@ -38,6 +38,8 @@ pub(super) struct Stage {
 pub(super) struct Seen {
     /// Every event that an answer named, and whether it was promised to be durable.
     pub events: BTreeMap<EventId, bool>,
+    /// Clicks of people by player.
+    pub clicks: Vec<(usize, EventId)>,
     /// Answers by step and status.
     pub answers: BTreeMap<(&'static str, u16), u64>,
     /// Requests without an answer, in words.
@@ -91,6 +93,11 @@ pub(super) fn play(stage: &Stage, journeys: &[Journey], progress: &Progress) -> 
             if let Some(due) = journey.steps.get(step) {
                 let mut browser = locked(browser);
                 let (name, result) = send(stage, &line, &mut browser, (index, journey, &due.step));
+                if let (Step::Click { player, agent: Agent::Person, .. }, Ok(answer)) =
+                    (&due.step, &result)
+                {
+                    seen.clicks.extend(answer.event.map(|event| (*player, event)));
+                }
                 note(&mut seen, name, result);
             }
             progress.steps_done.fetch_add(1, Ordering::Relaxed);
@@ -306,6 +313,7 @@ fn note(seen: &mut Seen, name: &'static str, result: Result<Answer, NoAnswer>) {
 
 fn join(mut all: Seen, one: Seen) -> Seen {
     all.events.extend(one.events);
+    all.clicks.extend(one.clicks);
     for (key, count) in one.answers {
         *all.answers.entry(key).or_default() += count;
     }

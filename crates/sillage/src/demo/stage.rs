@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use event::Clock as _;
 use event::keys::ProgramKey;
+use event::{Clock as _, Millis};
 use eventlog::{ClockKind, LogReader};
 use telemetry::recorder;
 use tempfile::TempDir;
 
 use super::HOURS_PER_SECOND;
 use super::browser::Signer;
+use super::days::Times;
 use super::drive::Stage;
 use crate::clock::{ScaledClock, SystemClock};
 use crate::config::Config;
@@ -45,6 +46,7 @@ pub(super) struct Running {
     node: Node,
     signer: Signer,
     clock: ScaledClock,
+    begun: Millis,
     shop_origin: String,
     signals: Listener,
     _folder: TempDir,
@@ -65,6 +67,7 @@ impl Running {
         let shop_origin = shop_origin.unwrap_or_else(|| SHOP_ORIGIN.to_owned());
         fs::write(at("catalog.toml"), catalog.replace(SHOP_ORIGIN, &shop_origin))?;
         let clock = ScaledClock::new(HOURS_PER_SECOND * 3600, SystemClock.now());
+        let begun = clock.now();
         let signer = signer(&at("keys.toml"), clock.clone()).context("make keys")?;
         let config = config(&folder);
         telemetry::log::init(&config.log)?;
@@ -79,7 +82,7 @@ impl Running {
             roles: Roles::All,
         };
         let node = Node::start(setup)?;
-        Ok(Self { node, signer, clock, shop_origin, signals, _folder: folder })
+        Ok(Self { node, signer, clock, begun, shop_origin, signals, _folder: folder })
     }
 
     pub(super) fn stage(&self, hours_per_second: f64) -> Stage {
@@ -107,6 +110,11 @@ impl Running {
 
     pub(super) const fn zone(&self) -> &'static str {
         "Europe/Paris"
+    }
+
+    /// When it began, and now.
+    pub(super) fn times(&self) -> Times {
+        Times { begun: self.begun, read: self.clock.now(), zone: self.zone() }
     }
 
     pub(super) const fn token(&self) -> &'static str {
