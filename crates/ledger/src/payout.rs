@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use event::body::posting::{BookedOrder, Purpose};
 use event::body::{OrderState, Payment, Subject, Whole};
@@ -263,6 +264,8 @@ pub struct Desk(Mutex<VecDeque<Asked>>);
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) payout: Payout,
+    /// Nobody waits for the answer from then on, so nothing is paid any more.
+    until: Instant,
     answer: SyncSender<Vec<Statement>>,
 }
 
@@ -274,23 +277,48 @@ impl Asked {
 }
 
 impl Desk {
-    /// Asks for a payout; the statements come when its payments are durable. None if too many wait.
+    /// Asks for a payout, for so long; the statements come when its payments are durable. None if too many wait.
     #[must_use]
-    pub fn ask(&self, payout: Payout) -> Option<Receiver<Vec<Statement>>> {
+    pub fn ask(&self, payout: Payout, wait: Duration) -> Option<Receiver<Vec<Statement>>> {
         let (answer, answered) = sync_channel(1);
-        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = self.waiting();
         if asked.len() >= ASKED_MAX {
             return None;
         }
-        asked.push_back(Asked { payout, answer });
+        asked.push_back(Asked { payout, until: Instant::now() + wait, answer });
         Some(answered)
     }
 
     pub(crate) fn is_asked(&self) -> bool {
-        !self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        !self.waiting().is_empty()
     }
 
     pub(crate) fn take(&self) -> Option<Asked> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.waiting().pop_front()
+    }
+
+    /// Those that somebody still waits for.
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Asked>> {
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        asked.retain(|one| now < one.until);
+        asked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payout_for_which_nobody_waits_any_more_is_not_paid() {
+        let payout = Payout { program: "shop".parse().unwrap(), until: Millis(0), actor: None };
+        let desk = Desk::default();
+        let _gone = desk.ask(payout.clone(), Duration::ZERO).unwrap();
+        assert!(!desk.is_asked());
+        assert!(desk.take().is_none());
+        let _waits = desk.ask(payout, Duration::from_hours(1)).unwrap();
+        assert!(desk.is_asked());
+        assert!(desk.take().is_some());
     }
 }

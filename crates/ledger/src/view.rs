@@ -120,7 +120,7 @@ impl View {
     /// # Errors
     /// The worker does not take it up.
     pub fn pay(&self, payout: Payout) -> Result<Vec<Statement>, NotPaid> {
-        let answer = self.desk.ask(payout).ok_or(NotPaid::Busy)?;
+        let answer = self.desk.ask(payout, PAYOUT_WAIT).ok_or(NotPaid::Busy)?;
         answer.recv_timeout(PAYOUT_WAIT).map_err(|error| match error {
             RecvTimeoutError::Timeout => NotPaid::Silent,
             RecvTimeoutError::Disconnected => NotPaid::Interrupted,

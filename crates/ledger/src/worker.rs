@@ -232,6 +232,7 @@ impl Session<'_> {
     /// # Errors
     /// Nothing of the delivery is committed; it comes again to whoever subscribes.
     pub fn turn(&mut self) -> Result<Turn, Error> {
+        self.note_newest()?;
         let did = match self.goal {
             Some(_) => Some(false),
             None => {

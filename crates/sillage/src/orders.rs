@@ -28,7 +28,7 @@ use crate::{catalog_file, keys};
 use arguments::{FileArguments, OrdersArguments, OrdersCommand, Rows};
 use key::Files;
 use preview::{Outlook, grouped};
-use rows::{Act, Job, RowFault};
+use rows::{Act, Bar, Job, RowFault};
 use send::{Door, Sent};
 
 /// Largest file, in bytes.
@@ -97,10 +97,12 @@ fn act(action: Action, arguments: &FileArguments) -> anyhow::Result<ExitCode> {
         );
         return Ok(ExitCode::from(crate::USAGE));
     }
-    if read.stray {
-        println!(
-            "nothing was sent: a row (above) names no order, and might be a line of any of them; correct it first"
-        );
+    if let Some(bar) = read.barred {
+        let why = match bar {
+            Bar::Stray => "a row (above) names no order, and might be a line of any of them",
+            Bar::Marks => "amounts with two kinds of decimal marks (above) may mean two things",
+        };
+        println!("nothing was sent: {why}; correct it first");
         return Ok(ExitCode::from(crate::USAGE));
     }
     if good.is_empty() {

@@ -27,7 +27,7 @@ pub(super) struct Watch {
     /// Since when it is not believed, and why.
     doubted: Option<(Held, Instant)>,
     noted_at: Option<Instant>,
-    /// The last time of receipt among what the book read first, for a book that has no note yet.
+    /// The last time of receipt among what the book read first, until it is noted.
     pub(super) newest: Option<Millis>,
 }
 
@@ -56,9 +56,24 @@ impl Session<'_> {
         Ok(true)
     }
 
+    /// Notes the last receipt among what was read first, in a book that has no note: that time has passed, whatever the clock
+    /// says now and whichever session compares with it.
+    pub(super) fn note_newest(&mut self) -> Result<(), Error> {
+        if self.goal.is_some() {
+            return Ok(());
+        }
+        let Some(newest) = self.watch.newest.take() else { return Ok(()) };
+        let writing = self.worker.deps.store.begin()?;
+        if writing.passed()?.is_some() {
+            return Ok(());
+        }
+        writing.set_passed(newest)?;
+        self.commit(writing)
+    }
+
     /// Whether so much time can have passed since what is known. Where nothing is known there is nothing to lock, either.
     fn is_near(&self, now: Millis) -> Result<bool, Error> {
-        let noted = self.worker.deps.store.begin()?.passed()?.or(self.watch.newest);
+        let noted = self.worker.deps.store.begin()?.passed()?;
         let known = noted.max(noted.and(self.worker.config.checked_at()));
         Ok(known.is_none_or(|known| now <= known + AHEAD_MAX))
     }

@@ -42,8 +42,10 @@ impl Session<'_> {
             if posted {
                 self.closed_at = None;
             }
-            let more = locked || posted;
-            return Ok(self.pay()? || more);
+            if locked || posted {
+                return Ok(true); // a payout waits until all of that is read back
+            }
+            return self.pay();
         }
         let waited = |at: Instant| at.elapsed() >= self.worker.config.lock_wait;
         if self.mark.is_none()

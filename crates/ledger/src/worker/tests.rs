@@ -33,6 +33,8 @@ mod payouts;
 mod view;
 
 const DAY: i64 = 86_400_000;
+/// For how long somebody waits for a payout.
+const PATIENCE: Duration = Duration::from_hours(1);
 const T: i64 = 1_793_664_000_000;
 
 const SHOP: &str = r#"
@@ -486,7 +488,7 @@ fn a_replay_with_the_first_runs_closings_ends_in_the_same_book() {
                     let until = bench.clock.now();
                     let program = "shop".parse().unwrap();
                     let payout = Payout { program, until, actor: None };
-                    let asked = bench.desk.ask(payout);
+                    let asked = bench.desk.ask(payout, PATIENCE);
                     bench.drain(folder.path());
                     // A crash between its payments and the answer leaves the question open: it is asked again.
                     drop(asked);
@@ -758,7 +760,7 @@ fn a_payout_pays_what_is_locked_once_and_carries_what_was_taken_back() {
             .collect::<Vec<_>>()
     };
     let pay = |days| {
-        let answer = bench.desk.ask(payout(days)).unwrap();
+        let answer = bench.desk.ask(payout(days), PATIENCE).unwrap();
         bench.drain(folder.path());
         answer.try_recv().unwrap()
     };

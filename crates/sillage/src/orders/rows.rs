@@ -57,8 +57,17 @@ pub(super) struct Acts {
     pub(super) acts: Vec<Act>,
     /// Faults, by line.
     pub(super) faults: Vec<RowFault>,
+    /// Why no row may be sent, not even those without a fault of their own.
+    pub(super) barred: Option<Bar>,
+}
+
+/// A fault of one row that puts all of them in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bar {
     /// A row cannot be read as far as its order, in an act whose orders may have several rows: it might belong to any.
-    pub(super) stray: bool,
+    Stray,
+    /// Amounts have two kinds of decimal marks.
+    Marks,
 }
 
 /// What is done, to what, as part of which batch.
@@ -164,7 +173,7 @@ pub(super) fn read(text: &str, job: Job<'_>) -> Acts {
         };
         match row {
             Err(fault) => {
-                read.stray |= takes_lines(job.action);
+                read.stray(job.action);
                 read.faults.push(fault);
             }
             Ok(row) => {
@@ -172,7 +181,7 @@ pub(super) fn read(text: &str, job: Job<'_>) -> Acts {
                 if id.is_empty() {
                     let why = "order_id: is empty; give the order id as the shop reported it";
                     read.fault(row.line, why);
-                    read.stray |= takes_lines(job.action);
+                    read.stray(job.action);
                     continue;
                 }
                 let goal = row.get("goal").unwrap_or("sale").to_owned(); // the edge's default
@@ -184,8 +193,11 @@ pub(super) fn read(text: &str, job: Job<'_>) -> Acts {
             }
         }
     }
-    if job.mark.is_none() {
-        one_mark(&orders, &mut read.faults);
+    if job.mark.is_none()
+        && let Some(fault) = two_marks(&orders)
+    {
+        read.faults.push(fault);
+        read.barred = Some(Bar::Marks);
     }
     for rows in &orders {
         match act(rows, job) {
@@ -199,7 +211,7 @@ pub(super) fn read(text: &str, job: Job<'_>) -> Acts {
 }
 
 impl Acts {
-    /// Gives each act its id: the batch, what is done, and what the row means. So neither another order of rows, nor
+    /// Gives each act its id: the batch, what is done, and what the row means. So neither another place of an order in the file, nor
     /// another spelling of the same, nor a file saved anew makes another act, and another meaning always does.
     fn name(&mut self, job: Job<'_>) {
         self.batch = job.batch.map_or_else(
@@ -217,6 +229,12 @@ impl Acts {
             let id = id.replace('\\', "\\\\").replace('"', "\\\"");
             let open = act.json.strip_suffix('}').unwrap_or(&act.json);
             act.json = format!("{open},\"client_event_id\":\"{id}\"}}");
+        }
+    }
+
+    fn stray(&mut self, action: Action) {
+        if takes_lines(action) {
+            self.barred = Some(Bar::Stray);
         }
     }
 
@@ -283,7 +301,7 @@ fn named<'a>(row: Row<'a>, columns: &[Option<&'static str>]) -> Result<Named<'a>
 
 /// All amounts of a file have the same mark before their decimals: two kinds in one file are two sources, of which one may
 /// mean something else.
-fn one_mark(orders: &[Vec<Named<'_>>], faults: &mut Vec<RowFault>) {
+fn two_marks(orders: &[Vec<Named<'_>>]) -> Option<RowFault> {
     let amounts = orders.iter().flatten().filter_map(|row| {
         let read = amount::read(row.get("amount")?, None).ok()?;
         Some((row.line, read.mark?))
@@ -296,13 +314,12 @@ fn one_mark(orders: &[Vec<Named<'_>>], faults: &mut Vec<RowFault>) {
         };
         *first = Some(first.map_or(line, |known| known.min(line)));
     }
-    if let (Some(dot), Some(comma)) = (dot, comma) {
-        let text = format!(
-            "amount: has another decimal mark than line {}; write all amounts of a file alike",
-            comma.min(dot)
-        );
-        faults.push(RowFault { line: comma.max(dot), text });
-    }
+    let (dot, comma) = (dot?, comma?);
+    let text = format!(
+        "amount: has another decimal mark than line {}; write all amounts of a file alike",
+        comma.min(dot)
+    );
+    Some(RowFault { line: comma.max(dot), text })
 }
 
 /// The JSON number of an amount.

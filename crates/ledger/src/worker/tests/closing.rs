@@ -109,7 +109,8 @@ fn a_stage_that_is_behind_holds_up_locks_and_no_payout() {
     append(&bench.log, &decision(&order("BX-2"), 1, 10_000_000, &[("lea", 1)]));
     bench.log.append(Topic::Touches, &report(1));
     let until = Millis(T + 31 * DAY);
-    let answer = bench.desk.ask(Payout { program: "shop".parse().unwrap(), until, actor: None });
+    let answer =
+        bench.desk.ask(Payout { program: "shop".parse().unwrap(), until, actor: None }, PATIENCE);
     bench.drain(folder.path());
     let paid = answer.unwrap().try_recv().unwrap();
     assert_eq!(paid.iter().map(|statement| statement.lines.len()).collect::<Vec<_>>(), [1]);
@@ -154,6 +155,29 @@ fn a_clock_three_days_ahead_of_the_book_locks_and_one_a_millisecond_more_does_no
     // A new book goes by what it read first: the order was received at the beginning.
     assert!(!locks(None, 40 * DAY, None));
     assert!(locks(None, 40 * DAY, Some("2026-12-10")));
+}
+
+#[test]
+fn a_doubted_clock_is_doubted_by_the_next_process_and_after_a_rebuild() {
+    for rebuilt in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bench = Bench::new(Weather::fair(1));
+        bench.config.clock_checked = None;
+        append(&bench.log, &decision(&order("BX-1"), 1, 10_000_000, &[("lea", 1)]));
+        bench.clock.set(Millis(T + 4000 * DAY));
+        if rebuilt {
+            let stop = std::sync::atomic::AtomicBool::new(false);
+            bench.worker(folder.path()).rebuild(&stop).unwrap();
+        } else {
+            bench.drain(folder.path());
+        }
+        bench.drain(folder.path());
+        assert_eq!(bench.log.records(Topic::Closed), [], "rebuilt: {rebuilt}");
+        bench.clock.set(Millis(T + 30 * DAY));
+        bench.config.clock_checked = Some("2026-12-03".to_owned());
+        bench.drain(folder.path());
+        assert_eq!(bench.log.records(Topic::Closed).len(), 1, "rebuilt: {rebuilt}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use eventlog::Record;
 use testkit::{CrashPoint, Dice, Weather};
 
 use super::days::{self, D, click, drain, judged};
-use super::{Bench, DAY, act, append, books, catalog, decision, order};
+use super::{Bench, DAY, PATIENCE, act, append, books, catalog, decision, order};
 use crate::payout::{Payout, Statement, Status};
 use crate::store::Reader;
 
@@ -58,7 +58,7 @@ fn dry(bench: &Bench, folder: &Path, until: i64) -> Vec<Statement> {
 }
 
 fn pay(bench: &Bench, folder: &Path, until: i64) -> Vec<Statement> {
-    let answer = bench.desk.ask(payout(until)).unwrap();
+    let answer = bench.desk.ask(payout(until), PATIENCE).unwrap();
     drain(bench, folder);
     answer.try_recv().unwrap()
 }
@@ -238,7 +238,7 @@ fn a_ledger_that_crashes_while_it_pays_pays_the_same_when_asked_again() {
             [CrashPoint::AmidOutputs, CrashPoint::BeforeOutputs][nth % 2],
             u32::try_from(nth / 2).unwrap(),
         );
-        let unheard = bench.desk.ask(payout(UNTIL)).unwrap();
+        let unheard = bench.desk.ask(payout(UNTIL), PATIENCE).unwrap();
         drain(&bench, folder.path());
         let before = dry(&bench, folder.path(), UNTIL);
         cut += usize::from(before.iter().any(|one| one.status == Status::CutOff));

@@ -6,7 +6,8 @@ use catalog::import::{Format, snapshot_of};
 use event::Millis;
 use event::body::Action;
 
-use super::{Job, read};
+use super::super::amount::Mark;
+use super::{Bar, Job, read};
 
 const CATALOG: &str = r#"
 [program.shop]
@@ -206,6 +207,26 @@ fn a_decimal_mark_is_the_same_in_the_whole_file_and_thousands_stand_in_groups() 
         assert_eq!(unclear.len(), 1, "{unclear:?}");
         assert!(unclear[0].starts_with("3: amount: 1.234 may be 1234 or 1 and 234"), "{unclear:?}");
     }
+}
+
+#[test]
+fn one_row_may_put_all_others_in_doubt() {
+    use Action::Return;
+    let catalog = snapshot_of(CATALOG, Format::Toml, Millis(0)).unwrap();
+    let program = catalog.program("shop").unwrap();
+    let barred = |action, mark, text: &str| {
+        let read = read(text, Job { mark, ..job(action, program, None) });
+        assert!(!read.acts.is_empty());
+        read.barred
+    };
+    let mixed = "order_id,amount\nA,\"12,50\"\nB,2.25\n";
+    assert_eq!(barred(Return, None, mixed), Some(Bar::Marks));
+    assert_eq!(barred(Return, Some(Mark::Comma), mixed), None, "that row alone is at fault");
+    assert_eq!(barred(Return, None, "order_id,amount\nA,\"12,50\"\nB,\"2,25\"\n"), None);
+    let stray = "order_id,code\nA,701\n,701\n";
+    assert_eq!(barred(Action::Decline, None, stray), None);
+    let stray = "order_id,sku\nA,X\n,Y\n";
+    assert_eq!(barred(Return, None, stray), Some(Bar::Stray));
 }
 
 #[test]
