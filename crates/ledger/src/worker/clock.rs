@@ -75,7 +75,8 @@ impl Session<'_> {
     fn is_near(&self, now: Millis) -> Result<bool, Error> {
         let noted = self.worker.deps.store.begin()?.passed()?;
         let known = noted.max(noted.and(self.worker.config.checked_at()));
-        Ok(known.is_none_or(|known| now <= known + AHEAD_MAX))
+        let ahead = known.map_or(0, |known| now.since(known).max(0));
+        Ok(Duration::from_millis(ahead.unsigned_abs()) <= AHEAD_MAX)
     }
 
     fn tell_of_clock(&mut self, why: Option<Held>, now: Millis) {
