@@ -38,12 +38,12 @@ pub(super) fn report(
         // One state of the store for all sums.
         let db = db.unchecked_transaction()?;
         let scope = Scope::of(&db, request, &zone, terms)?;
-        let mut reading = Reading::new(&db, scope);
+        let mut reading = Reading::new(&db, scope, now.0.div_euclid(DAY_MS));
         reading.touches()?;
         reading.orders()?;
         reading.fees()?;
         let reports = reading.journeys()?;
-        let groups = reading.finished(now.0.div_euclid(DAY_MS))?;
+        let groups = reading.finished()?;
         Ok(rows(request.by, groups, currency, reports))
     };
     let (rows, total) = read().map_err(StoreError::of("read the report"))?;

@@ -15,7 +15,9 @@ impl Writer<'_> {
         }
         self.touch_days(program, zone)?;
         self.sub_days(program, zone)?;
-        for id in self.ids("SELECT id FROM orders WHERE program = ?1", program)? {
+        for id in
+            self.ids("SELECT id FROM orders WHERE program = ?1 ORDER BY converted_at", program)?
+        {
             let held = self.held(id)?;
             self.add_order_days(&held, zone, 1)?;
         }

@@ -9,7 +9,7 @@ use super::groups::{Group, NONE, Scope};
 use super::{money, overfull};
 use crate::kpi::Figures;
 use crate::query::By;
-use crate::store::sums::{Row, Sums, rows};
+use crate::store::sums::{Lock, Row, Sums, rows};
 use crate::store::{self, Cut, Reason};
 
 /// What is read of one group.
@@ -24,12 +24,14 @@ struct Found {
 pub(super) struct Reading<'a> {
     db: &'a Connection,
     scope: Scope<'a>,
+    /// A day of UTC.
+    today: i64,
     groups: HashMap<i64, Found>,
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(db: &'a Connection, scope: Scope<'a>) -> Self {
-        Self { db, scope, groups: HashMap::new() }
+    pub(super) fn new(db: &'a Connection, scope: Scope<'a>, today: i64) -> Self {
+        Self { db, scope, today, groups: HashMap::new() }
     }
 
     pub(super) fn touches(&mut self) -> Result<(), Error> {
@@ -83,14 +85,14 @@ impl<'a> Reading<'a> {
 
     /// The orders of a cut, of all partners but these.
     fn sums(&mut self, cut: Cut, without: &HashSet<i64>) -> Result<(), Error> {
-        let (by, groups) = (self.scope.by(), &mut self.groups);
+        let (by, today, groups) = (self.scope.by(), self.today, &mut self.groups);
         each(self.db, &mut self.scope, cut, &mut |scope, (at, partner, value), sums| {
             if without.contains(&partner) {
                 return Ok(());
             }
             let group = scope.group(at, partner, value)?;
             if matches!(by, By::Customer | By::Code) {
-                for row in rows(sums) {
+                for row in counted(sums, today) {
                     let (customer, code) = match &row {
                         Row::Orders(like, _) => (like.customer, like.code),
                         Row::Returns(lock, _) => (lock.customer, lock.code),
@@ -99,7 +101,8 @@ impl<'a> Reading<'a> {
                     groups.entry(group).or_default().orders.add_row(row);
                 }
             } else {
-                groups.entry(group).or_default().orders.add_value(sums);
+                let orders = &mut groups.entry(group).or_default().orders;
+                counted(sums, today).for_each(|row| orders.add_row(row));
             }
             Ok(())
         })
@@ -107,9 +110,10 @@ impl<'a> Reading<'a> {
 
     /// All orders together, of all partners but these.
     fn all(&mut self, without: &HashSet<i64>, all: &mut Sums) -> Result<(), Error> {
+        let today = self.today;
         each(self.db, &mut self.scope, Cut::All, &mut |_, (_, partner, _), sums| {
             if !without.contains(&partner) {
-                all.add_value(sums);
+                counted(sums, today).for_each(|row| all.add_row(row));
             }
             Ok(())
         })
@@ -178,13 +182,13 @@ impl<'a> Reading<'a> {
         Ok(reports)
     }
 
-    /// The groups by name, with figures of each currency. `today` is a day of UTC.
-    pub(super) fn finished(mut self, today: i64) -> Result<BTreeMap<Option<String>, Group>, Error> {
+    /// The groups by name, with figures of each currency.
+    pub(super) fn finished(mut self) -> Result<BTreeMap<Option<String>, Group>, Error> {
         let mut named: BTreeMap<Option<String>, Group> = BTreeMap::new();
         for (group, found) in self.groups {
             let group = named.entry(self.scope.called(group)?).or_default();
             group.counts.add_counts(&found.counts);
-            for (currency, figures) in money::figures(&found.orders, today) {
+            for (currency, figures) in money::figures(&found.orders, self.today) {
                 group.money.entry(currency).or_default().add_money(&figures);
             }
             for (currency, fees) in found.fees {
@@ -193,6 +197,15 @@ impl<'a> Reading<'a> {
         }
         Ok(named)
     }
+}
+
+/// What counts of sums today, without the day of the lock: it would tell a thousand rows apart that a report adds up.
+fn counted(sums: &[u8], today: i64) -> impl Iterator<Item = Row> {
+    rows(sums).filter_map(move |row| match row {
+        Row::Returns(lock, _) if lock.day > today => None,
+        Row::Returns(lock, returns) => Some(Row::Returns(Lock { day: i64::MIN, ..lock }, returns)),
+        orders @ Row::Orders(..) => Some(orders),
+    })
 }
 
 /// Day or span, partner and value of a row.
