@@ -285,7 +285,8 @@ impl Desk {
         if asked.len() >= ASKED_MAX {
             return None;
         }
-        asked.push_back(Asked { payout, until: Instant::now() + wait, answer });
+        let until = Instant::now().checked_add(wait)?;
+        asked.push_back(Asked { payout, until, answer });
         Some(answered)
     }
 
