@@ -138,11 +138,6 @@ fn local_times(text: &str, zone: &Zone) -> String {
     out
 }
 
-/// A verdict about a call in French: the sentence of its code, with what the edge told of it where that is more.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the other codes have their sentence in the table"
-)]
 #[cfg(test)]
 mod tests {
     use super::{Zone, local_times};

@@ -143,12 +143,9 @@ fn in_french(code: Code, words: &str) -> String {
         let of_click = || {
             CLICK_IDS.iter().find(|(known, ..)| *known == code).map(|(.., text)| (*text).to_owned())
         };
-        out.push(match code {
-            Code::Malformed => "L'appel n'a pas pu être lu.".to_owned(),
-            code => known
-                .or_else(of_click)
-                .unwrap_or_else(|| Language::French.sentence(code, &Values::new())),
-        });
+        let unread = || (code == Code::Malformed).then(|| "L'appel n'a pas pu être lu.".to_owned());
+        let of_partners = || Language::French.sentence(code, &Values::new());
+        out.push(known.or_else(of_click).or_else(unread).unwrap_or_else(of_partners));
     }
     out.join(" ")
 }
