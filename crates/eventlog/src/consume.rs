@@ -126,10 +126,11 @@ pub trait Consumer: Send {
     fn seek(&mut self, partition: Partition, offset: Offset) -> Result<(), Error>;
 
     /// The end of each partition that belongs to this consumer now: the offset after its last durable record. Whoever has
-    /// read up to these knows everything that was durable at this moment.
+    /// read up to these knows everything that was durable at this moment, and that nothing comes of a commit that failed
+    /// before.
     ///
     /// # Errors
-    /// The log cannot say now. Calling again is right.
+    /// The log cannot say now: for one, while records of a commit that failed may still be written. Calling again is right.
     fn ends(&mut self) -> Result<Vec<Cursor>, Error>;
 
     /// Begins the outputs of what was read. One at a time; dropping it without [`Unit::commit`] drops its outputs.

@@ -103,11 +103,7 @@ impl Consumer for EmbeddedConsumer {
     }
 
     fn ends(&mut self) -> Result<Vec<Cursor>, Error> {
-        let end = |reader: &Reader| Cursor {
-            partition: Partition { topic: reader.stream().topic, index: 0 },
-            next: reader.stream().high_watermark(),
-        };
-        Ok(self.readers.iter().map(end).collect())
+        self.readers.iter().map(|reader| self.log.end(reader.stream().topic)).collect()
     }
 
     fn unit(&mut self) -> Result<Box<dyn Unit + '_>, Error> {

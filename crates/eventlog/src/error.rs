@@ -162,6 +162,12 @@ pub enum Error {
         #[source]
         source: CommitError,
     },
+    /// Records whose commit failed are kept and may still be written: where the topic ends is not known yet.
+    #[error("where {topic} ends is not known while records wait for the disk")]
+    Unsettled {
+        /// The topic.
+        topic: Topic,
+    },
     /// The group has a member already; the embedded log allows one.
     #[error("group {group} has a member already")]
     GroupTaken {
@@ -190,7 +196,10 @@ impl Error {
             | Self::NewerFormat { .. }
             | Self::OtherClock { .. }
             | Self::FormatFile { .. } => ErrorKind::Folder,
-            Self::Io { .. } | Self::Thread { .. } | Self::Commit { .. } => ErrorKind::Disk,
+            Self::Io { .. }
+            | Self::Thread { .. }
+            | Self::Commit { .. }
+            | Self::Unsettled { .. } => ErrorKind::Disk,
             Self::Append { source: Refused::Oversize(_), .. } => ErrorKind::Usage,
             Self::Append { .. } => ErrorKind::Refused,
             Self::Config(_) | Self::GroupTaken { .. } | Self::NotAssigned { .. } => {

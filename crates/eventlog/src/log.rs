@@ -278,6 +278,16 @@ impl Log {
     pub(crate) fn stream(&self, topic: Topic) -> Arc<Stream> {
         self.0.reader.stream(topic)
     }
+
+    /// Where `topic` ends. Unknown while records of which somebody was told that they failed may be written yet.
+    pub(crate) fn end(&self, topic: Topic) -> Result<Cursor, Error> {
+        // Before the end is read: what is no longer owed stands before it.
+        let owes = |slot: &Slot| slot.topic == topic && slot.queue.owes();
+        if lock(&self.0.writers).iter().any(owes) {
+            return Err(Error::Unsettled { topic });
+        }
+        Ok(at(topic, self.stream(topic).high_watermark()))
+    }
 }
 
 impl Inner {
@@ -321,21 +331,18 @@ impl Backend for Log {
     }
 
     fn ends(&self, topics: &[Topic]) -> Result<Vec<Cursor>, Error> {
-        Ok(each(topics, |topic| self.stream(topic).high_watermark()))
+        topics.iter().map(|topic| self.end(*topic)).collect()
     }
 
     fn committed(&self, group: Group, topics: &[Topic]) -> Result<Vec<Cursor>, Error> {
         let file = self.0.groups.group(group.0)?;
         let file = lock(&file);
-        Ok(each(topics, |topic| file.next_offset(stream_number(topic)).unwrap_or(0)))
+        let next = |topic: Topic| file.next_offset(stream_number(topic)).unwrap_or(0);
+        Ok(topics.iter().map(|topic| at(*topic, next(*topic))).collect())
     }
 }
 
-/// The cursor of each topic's one partition.
-fn each(topics: &[Topic], next: impl Fn(Topic) -> Offset) -> Vec<Cursor> {
-    let cursor = |topic: &Topic| Cursor {
-        partition: Partition { topic: *topic, index: 0 },
-        next: next(*topic),
-    };
-    topics.iter().map(cursor).collect()
+/// A cursor of a topic's one partition.
+fn at(topic: Topic, next: Offset) -> Cursor {
+    Cursor { partition: Partition { topic, index: 0 }, next }
 }

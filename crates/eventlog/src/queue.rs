@@ -57,6 +57,8 @@ struct Inner {
     /// Of the batch that is being written.
     writing_records: u32,
     writing_bytes: usize,
+    /// Records of which somebody was told that they failed are kept, and not written yet.
+    owes: bool,
     state: State,
     closing: bool,
     sleep: Sleep,
@@ -325,6 +327,9 @@ impl Queue {
         let mut inner = lock(&self.inner);
         inner.writing_records = 0;
         inner.writing_bytes = 0;
+        if inner.state == State::Open {
+            inner.owes = inner.pending.failed;
+        }
         drop(inner);
         self.room.notify_all();
     }
@@ -342,6 +347,7 @@ impl Queue {
                 State::Failed | State::Open => CommitError::Failed,
             };
             inner.pending.resolve(Err(outcome));
+            inner.owes |= inner.pending.failed || inner.writing_records > 0;
         }
         drop(inner);
         self.room.notify_all();
@@ -349,6 +355,11 @@ impl Queue {
 
     pub(crate) fn state(&self) -> State {
         lock(&self.inner).state
+    }
+
+    /// Whether records that somebody was told had failed may be written yet.
+    pub(crate) fn owes(&self) -> bool {
+        lock(&self.inner).owes
     }
 
     /// Takes no more records; the writer commits what is pending and ends.
@@ -364,3 +375,6 @@ impl Queue {
         paused.unwrap_or_else(PoisonError::into_inner).0.closing
     }
 }
+
+#[cfg(test)]
+mod tests;

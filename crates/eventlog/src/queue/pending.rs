@@ -28,6 +28,8 @@ pub(crate) struct Pending {
     /// Where the last record begins.
     last: usize,
     pub(super) ticket: Option<Arc<Ticket>>,
+    /// Whether somebody was told that these records failed.
+    pub(super) failed: bool,
 }
 
 impl Pending {
@@ -39,11 +41,13 @@ impl Pending {
         self.whole = 0;
         self.last = 0;
         self.ticket = None;
+        self.failed = false;
     }
 
     /// Tells everybody who waits for this batch, once.
     pub(crate) fn resolve(&mut self, outcome: Result<(), CommitError>) {
         if let Some(ticket) = self.ticket.take() {
+            self.failed |= outcome.is_err();
             ticket.resolve(outcome);
         }
     }

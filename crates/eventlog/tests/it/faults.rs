@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use event::Topic;
 use eventlog::{
-    Appender, Class, ClockKind, CommitError, Config, Error, Log, PAYLOAD_BYTES_MAX, Refused,
-    StreamState, SyncPoint,
+    Appender, Backend, Class, ClockKind, CommitError, Config, Error, Log, PAYLOAD_BYTES_MAX,
+    Refused, StreamState, SyncPoint,
 };
 use testkit::{CrashDisk, SteppedClock};
 
@@ -154,10 +154,24 @@ fn a_full_disk_refuses_by_name_and_heals_when_there_is_space() {
             conversions(&log).enqueue(Class::Conversion, &record(n)),
             Err(Refused::DiskFull(TOPIC))
         );
+        let ends = || Backend::ends(&log, &[TOPIC]);
+        assert!(
+            matches!(ends(), Err(Error::Unsettled { topic: TOPIC })),
+            "the one that failed may come"
+        );
+        let cursors = Backend::ends(&log, &[Topic::Unique]).unwrap();
+        assert_eq!(cursors.first().map(|end| end.next), Some(0), "a topic that owes nothing");
         disk.set_capacity(usize::MAX);
         until(&log, StreamState::Open);
         append(&log, 77).unwrap();
         stored.push(record(77));
+        let end = loop {
+            match ends() {
+                Ok(ends) => break ends.first().map(|end| end.next),
+                Err(error) => assert!(error.retry()),
+            }
+        };
+        assert_eq!(end, u64::try_from(stored.len()).ok(), "with the one that had failed");
         assert_eq!(all(&log, TOPIC), stored, "no half record; the one that waited is there");
         log.close();
         disk.crash();
