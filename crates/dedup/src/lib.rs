@@ -39,7 +39,7 @@ pub mod worker;
 
 pub use config::Config;
 pub use decide::{Rules, decide, record_id};
-pub use error::{Error, ErrorKind};
+pub use error::Error;
 pub use member::{AtClose, Considered, END_MAX, LaterVerdict, Member, Members, Reading, Row};
 pub use metrics::METRICS;
 pub use store::{MemberStore, fjall::FjallStore, memory::MemoryStore};

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use event::{EventType, OrderKey, Topic};
+use eventlog::stage::Stage as _;
 use eventlog::{Backend, Delivery, Group, Record};
 
 use crate::error::Error;
 use crate::store::{MemberStore, OrderHash, Settled};
-use crate::worker::{Turn, Worker, reading};
+use crate::worker::{Worker, reading};
 
 /// The consumer group that reads for a rebuild. It never commits.
 pub const REBUILD_GROUP: Group = Group("dedup-rebuild");
@@ -39,8 +40,7 @@ impl<S: MemberStore> Worker<S> {
             let emitted = records.iter().filter_map(emitted).collect();
             Ok(store.settle(&Settled { emitted, ..Settled::default() })?)
         })?;
-        let mut session = self.subscribe()?;
-        while !stop.load(Ordering::Relaxed) && session.turn()? != Turn::Idle {}
+        self.subscribe()?.catch_up(stop)?;
         Ok(read)
     }
 }

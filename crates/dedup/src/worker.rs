@@ -6,12 +6,13 @@ pub(crate) mod reading;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use catalog::Snapshot;
 use event::{EventId, OrderKey, Topic};
-use eventlog::{Backend, Batch, Consumer, Cursor, Delivery, Group, Partition};
+use eventlog::stage::{self, Stage};
+use eventlog::{Backend, Batch, Consumer, Group, Offset, Partition};
 
 use crate::config::Config;
 use crate::decide::{Rules, decide, record_id};
@@ -40,34 +41,11 @@ pub struct Deps<S> {
     pub catalog: Arc<catalog::Handle>,
 }
 
-impl<S> std::fmt::Debug for Deps<S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Deps")
-    }
-}
-
 /// Reads conversions and keeps the record of each order. One per thread.
 pub struct Worker<S> {
     config: Config,
     pub(crate) deps: Deps<S>,
     metrics: Metrics,
-}
-
-impl<S> std::fmt::Debug for Worker<S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Worker")
-    }
-}
-
-/// What a turn of the loop did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// Nothing came.
-    Idle,
-    /// A batch is committed, or partitions came or went.
-    Worked,
-    /// Another member has the partition; what was read comes again there.
-    Fenced,
 }
 
 impl<S: MemberStore> Worker<S> {
@@ -82,28 +60,8 @@ impl<S: MemberStore> Worker<S> {
     /// # Errors
     /// The state fails, or the log in a way that does not heal.
     pub fn run(&self, stop: &AtomicBool) -> Result<(), Error> {
-        while !stop.load(Ordering::Relaxed) {
-            match self.session(stop) {
-                Err(error) if error.retry() => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "dedup begins anew from its last committed batch"
-                    );
-                    self.metrics.restarted_by_log.increment(1);
-                    std::thread::sleep(self.config.retry_wait);
-                }
-                other => return other,
-            }
-        }
-        Ok(())
-    }
-
-    fn session(&self, stop: &AtomicBool) -> Result<(), Error> {
-        let mut session = self.subscribe()?;
-        while !stop.load(Ordering::Relaxed) {
-            session.turn()?;
-        }
-        Ok(())
+        let restarts = &self.metrics.restarts;
+        stage::run(stop, self.config.retry_wait, restarts, || self.subscribe())
     }
 
     /// Joins the group.
@@ -125,68 +83,56 @@ pub struct Session<'w, S> {
     looked_at: Option<u64>,
 }
 
-impl<S> std::fmt::Debug for Session<'_, S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Session")
-    }
-}
+impl<S: MemberStore> Stage for Session<'_, S> {
+    type Error = Error;
 
-impl<S: MemberStore> Session<'_, S> {
-    /// Takes the next delivery of the log and does what it asks for.
-    ///
-    /// # Errors
-    /// Nothing of the delivery is committed; it comes again to whoever subscribes.
-    pub fn turn(&mut self) -> Result<Turn, Error> {
-        let looked = self.look_at_waiting();
-        self.unless_fenced(looked)?;
-        let delivered = self.deliver();
-        Ok(self.unless_fenced(delivered)?.unwrap_or(Turn::Fenced))
+    fn consumer(&mut self) -> &mut dyn Consumer {
+        &mut *self.consumer
     }
 
-    /// None if another member has a partition of this one: what was at hand comes again there, and the log says so next.
-    fn unless_fenced<T>(&self, done: Result<T, Error>) -> Result<Option<T>, Error> {
-        match done {
-            Err(error) if error.fenced() => {
-                self.worker.metrics.fenced.increment(1);
-                Ok(None)
-            }
-            done => done.map(Some),
+    fn idle_wait(&self) -> Duration {
+        self.worker.config.idle_wait
+    }
+
+    fn resume(&mut self, partition: Partition) -> Result<Offset, Error> {
+        Ok(self.worker.deps.store.resume(partition)?)
+    }
+
+    /// Decides the orders that waited for a catalog with their program, once for each new catalog.
+    fn step(&mut self) -> Result<bool, Error> {
+        let Worker { deps, metrics, .. } = self.worker;
+        let catalog = deps.catalog.snapshot();
+        if self.looked_at == Some(catalog.generation()) {
+            return Ok(false);
         }
-    }
-
-    fn deliver(&mut self) -> Result<Turn, Error> {
-        let worker = self.worker;
-        match self.consumer.next(worker.config.idle_wait).map_err(Error::Read)? {
-            Delivery::Batch(batch) => self.work(&batch),
-            Delivery::Assigned(partitions) => self.resume(&partitions),
-            Delivery::Revoking(_, ack) => {
-                ack.done(); // each batch is finished before the next delivery is asked for
-                Ok(Turn::Worked)
+        let (mut after, mut still) = (None, 0_u32);
+        loop {
+            let orders = deps.store.waiting(after, WAITING_MAX)?;
+            let Some(last) = orders.last() else { break };
+            after = Some(OrderHash::of(last));
+            let mut outputs = Outputs::begin(&mut *self.consumer, &self.worker.metrics);
+            let mut settled = Settled::default();
+            for key in orders {
+                let order = Dirty { hash: OrderHash::of(&key), key, reports: Vec::new() };
+                match self.worker.decide(&order, &[], &catalog, &mut outputs)? {
+                    Decided::Emitted(id) => {
+                        settled.emitted.push((order.hash, id));
+                        settled.ended.push(order.hash);
+                    }
+                    Decided::Unchanged => settled.ended.push(order.hash),
+                    Decided::UnknownProgram => still += 1,
+                }
             }
-            Delivery::Idle => Ok(Turn::Idle),
+            outputs.commit(&[]).map_err(Error::Write)?;
+            deps.store.settle(&settled)?;
         }
-    }
-
-    /// Goes to where the store says, whatever the group's cursor says: a store that lost something, or is new, is filled
-    /// from the topic. The cursor follows.
-    fn resume(&mut self, partitions: &[Partition]) -> Result<Turn, Error> {
-        let mut cursors = Vec::with_capacity(partitions.len());
-        for partition in partitions {
-            let next = self.worker.deps.store.resume(*partition)?;
-            match self.consumer.seek(*partition, next) {
-                Err(eventlog::Error::NotAssigned { .. }) => continue, // gone again
-                other => other.map_err(Error::Read)?,
-            }
-            cursors.push(Cursor { partition: *partition, next });
-        }
-        Outputs::begin(&mut *self.consumer, &self.worker.metrics)
-            .commit(&cursors)
-            .map_err(Error::Write)?;
-        Ok(Turn::Worked)
+        metrics.waiting.set(f64::from(still));
+        self.looked_at = Some(catalog.generation());
+        Ok(false)
     }
 
     /// The four steps: evidence, decisions, durable outputs, cursor.
-    fn work(&mut self, batch: &Batch) -> Result<Turn, Error> {
+    fn work(&mut self, batch: &Batch) -> Result<(), Error> {
         let started = Instant::now();
         let Worker { deps, metrics, .. } = self.worker;
         let taken = Taken::from(batch, metrics);
@@ -214,39 +160,6 @@ impl<S: MemberStore> Session<'_, S> {
         outputs.commit(&settled.cursors).map_err(Error::Write)?;
         deps.store.settle(&settled)?;
         metrics.batch_seconds.record(started.elapsed());
-        Ok(Turn::Worked)
-    }
-
-    /// Decides the orders that waited for a catalog with their program, once for each new catalog.
-    fn look_at_waiting(&mut self) -> Result<(), Error> {
-        let Worker { deps, metrics, .. } = self.worker;
-        let catalog = deps.catalog.snapshot();
-        if self.looked_at == Some(catalog.generation()) {
-            return Ok(());
-        }
-        let (mut after, mut still) = (None, 0_u32);
-        loop {
-            let orders = deps.store.waiting(after, WAITING_MAX)?;
-            let Some(last) = orders.last() else { break };
-            after = Some(OrderHash::of(last));
-            let mut outputs = Outputs::begin(&mut *self.consumer, &self.worker.metrics);
-            let mut settled = Settled::default();
-            for key in orders {
-                let order = Dirty { hash: OrderHash::of(&key), key, reports: Vec::new() };
-                match self.worker.decide(&order, &[], &catalog, &mut outputs)? {
-                    Decided::Emitted(id) => {
-                        settled.emitted.push((order.hash, id));
-                        settled.ended.push(order.hash);
-                    }
-                    Decided::Unchanged => settled.ended.push(order.hash),
-                    Decided::UnknownProgram => still += 1,
-                }
-            }
-            outputs.commit(&[]).map_err(Error::Write)?;
-            deps.store.settle(&settled)?;
-        }
-        metrics.waiting.set(f64::from(still));
-        self.looked_at = Some(catalog.generation());
         Ok(())
     }
 }

@@ -29,6 +29,7 @@ mod recover;
 mod retention;
 mod segment;
 mod signal;
+pub mod stage;
 mod stream;
 mod writer;
 

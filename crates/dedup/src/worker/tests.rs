@@ -14,11 +14,12 @@ use event::body::{Action, Body, Rejected, Validation};
 use event::envelope::CODEC_JSON;
 use event::topic::KeyHash;
 use event::{Code, Envelope, EventId, EventType, Millis, OrderKey, Topic};
+use eventlog::stage::{Stage as _, Turn};
 use eventlog::{Cursor, Header, Partition, Record};
 use proptest::prelude::*;
 use testkit::{AdversarialLog, CrashPoint, Dice, Weather};
 
-use super::{Deps, GROUP, Session, Turn, Worker};
+use super::{Deps, GROUP, Session, Worker};
 use crate::build::{T, event, pixel, server, visitor};
 use crate::config::Config;
 use crate::decide::tests::any_set;
