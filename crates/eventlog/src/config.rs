@@ -61,8 +61,8 @@ pub struct Config {
     pub batch_records_max: u32,
     /// Bytes at which a batch of a consumer is closed. Bytes, 1 KiB to 64 MiB; default 4 MiB.
     pub batch_bytes_max: u32,
-    /// Age from which segments of `events.touches` that every group has read are deleted. Default 135 days: the
-    /// horizon plus everything that may come late.
+    /// Age from which segments of `events.touches` that every group has read are deleted. At least 75 days: for so long
+    /// days that are paid by touches may be corrected. Default 135 days: the horizon plus everything that may come late.
     #[serde(with = "humantime_serde")]
     pub keep_touches: Duration,
     /// The same for `events.rejected`. Default 30 days.

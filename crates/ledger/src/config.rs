@@ -28,8 +28,8 @@ pub struct Config {
     pub lock_wait: Duration,
     /// A day that has surely come, such as `"2026-11-22"`, in UTC. Locks and payments are for ever, so the ledger writes none
     /// while the clock is more than three days ahead of the last time that its book noted (it notes one each minute): it
-    /// may be wrong. After a node stood still for longer, look at the clock and give the day. Default none: the book alone
-    /// is asked.
+    /// may be wrong. After a node stood still for longer, or an older copy of the book was put back, look at the clock and
+    /// give the day; payouts say so until then. Default none: the book alone is asked.
     pub clock_checked: Option<String>,
     /// Cache of the book. Bytes, 1 MiB to 64 GiB; default 64 MiB: orders change in their first days, and the newest lie
     /// side by side.

@@ -266,20 +266,54 @@ pub(crate) struct Asked {
     pub(crate) payout: Payout,
     /// Nobody waits for the answer from then on, so nothing is paid any more.
     until: Instant,
-    answer: SyncSender<Vec<Statement>>,
+    answer: SyncSender<Result<Vec<Statement>, Doubt>>,
 }
 
 impl Asked {
-    pub(crate) fn answer(self, statements: Vec<Statement>) {
+    pub(crate) fn answer(self, answer: Result<Vec<Statement>, Doubt>) {
         // Whoever asked may have gone; what was paid is in the book.
-        let _gone = self.answer.try_send(statements);
+        let _gone = self.answer.try_send(answer);
     }
 }
 
+/// Why the clock is not believed, with what somebody is to do: payments are for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Doubt {
+    /// It jumped while the process ran.
+    #[error(
+        "nothing is locked or paid while the clock is doubted: it is {} now, over an hour off the time that passed since the \
+         start. If it is wrong, set it: the ledger goes on by itself; if it is right and was wrong before, start the node anew",
+        now.rfc3339()
+    )]
+    Jumped {
+        /// What it says.
+        now: Millis,
+    },
+    /// It is far ahead of what the book noted.
+    #[error(
+        "nothing is locked or paid while the clock is doubted: it is {}, over three days after the last time that the book \
+         noted ({}). So it is after the node stood still for that long, and after an older copy of the book was put back. \
+         Look at the clock. If it is right, give ledger.clock_checked = \"{}\" and start the node anew; if it is wrong, set \
+         it and start the node anew",
+        now.rfc3339(), noted.rfc3339(), now.rfc3339().get(..10).unwrap_or_default()
+    )]
+    Ahead {
+        /// What it says.
+        now: Millis,
+        /// The last time that has surely come.
+        noted: Millis,
+    },
+}
+
 impl Desk {
-    /// Asks for a payout, for so long; the statements come when its payments are durable. None if too many wait.
+    /// Asks for a payout, for so long; the statements come when its payments are durable, or at once why there are none. None if
+    /// too many wait.
     #[must_use]
-    pub fn ask(&self, payout: Payout, wait: Duration) -> Option<Receiver<Vec<Statement>>> {
+    pub fn ask(
+        &self,
+        payout: Payout,
+        wait: Duration,
+    ) -> Option<Receiver<Result<Vec<Statement>, Doubt>>> {
         let (answer, answered) = sync_channel(1);
         let mut asked = self.waiting();
         if asked.len() >= ASKED_MAX {

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::decide::{Finding, FindingKind, Outcome, decide};
 use crate::facts::{Act, Fact, Facts};
-use crate::payout::{Desk, Payout, Statement};
+use crate::payout::{Desk, Doubt, Payout, Statement};
 use crate::store::{Reader, StoreError};
 
 /// Longest wait for the worker to take a payout up: it reads what stands on the topics first.
@@ -89,6 +89,9 @@ pub enum NotPaid {
         "the ledger failed while it paid, and some of it may be paid; ask again once it runs: nothing is paid twice"
     )]
     Interrupted,
+    /// The clock is doubted.
+    #[error(transparent)]
+    Clock(#[from] Doubt),
 }
 
 impl View {
@@ -121,10 +124,11 @@ impl View {
     /// The worker does not take it up.
     pub fn pay(&self, payout: Payout) -> Result<Vec<Statement>, NotPaid> {
         let answer = self.desk.ask(payout, PAYOUT_WAIT).ok_or(NotPaid::Busy)?;
-        answer.recv_timeout(PAYOUT_WAIT).map_err(|error| match error {
+        let answered = answer.recv_timeout(PAYOUT_WAIT).map_err(|error| match error {
             RecvTimeoutError::Timeout => NotPaid::Silent,
             RecvTimeoutError::Disconnected => NotPaid::Interrupted,
-        })
+        })?;
+        Ok(answered?)
     }
 }
 

@@ -70,6 +70,14 @@ pub struct Request {
     pub language: Language,
 }
 
+impl Request {
+    /// The place behind which the answer begins: an empty answer leads on from there.
+    fn begins(&self) -> Place {
+        // The first change has number 1.
+        self.after.max(Place { changed_at: self.changed_since.0, seq: 0 })
+    }
+}
+
 /// One share of an order as its partner sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
@@ -165,9 +173,7 @@ fn feed_sql() -> String {
 
 /// Program, partner, the place behind which the page begins, and how many rows it takes to know whether there are more.
 fn feed_values(request: &Request) -> (&str, &str, i64, i64, i64) {
-    // The first change has number 1.
-    let since = Place { changed_at: request.changed_since.0, seq: 0 };
-    let Place { changed_at, seq } = request.after.max(since);
+    let Place { changed_at, seq } = request.begins();
     let rows = i64::from(request.limit) + 1;
     (request.program.as_str(), request.partner.as_str(), changed_at, seq, rows)
 }
@@ -363,7 +369,7 @@ impl View {
         let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
         let more = found.len() > limit;
         found.truncate(limit);
-        let next = found.last().map_or(request.after, |last| last.place);
+        let next = found.last().map_or_else(|| request.begins(), |last| last.place);
         let rows = found.into_iter().map(|found| found.shown(&zone, request.language)).collect();
         Ok(Part { rows, next, more })
     }

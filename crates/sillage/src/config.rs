@@ -184,6 +184,13 @@ impl Config {
         }
         faults.extend(self.edge.faults().into_iter().map(within("edge")));
         faults.extend(self.eventlog.faults().into_iter().map(within("eventlog")));
+        if self.eventlog.keep_touches < ledger::TOUCHES_KEPT {
+            let days = ledger::TOUCHES_KEPT.as_secs() / 86_400;
+            let text = format!(
+                "is less than {days} days: a book that is made anew counts the touches again that days are paid for"
+            );
+            faults.push(Fault::new("eventlog.keep_touches", text));
+        }
         faults.extend(self.dedup.faults().into_iter().map(within("dedup")));
         faults.extend(self.attribution.faults().into_iter().map(within("attribution")));
         faults.extend(self.ledger.faults().into_iter().map(within("ledger")));

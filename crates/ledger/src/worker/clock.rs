@@ -11,6 +11,7 @@ use event::{Clock as _, Millis};
 use super::Session;
 use crate::error::Error;
 use crate::metrics::Held;
+use crate::payout::Doubt;
 
 /// By how much the clock may be ahead of what is known to have passed. Three days: a node that stood still over a weekend
 /// goes on by itself, and a clock that is wrong by less locks orders of a month at most three days early.
@@ -32,19 +33,19 @@ pub(super) struct Watch {
 }
 
 impl Session<'_> {
-    /// Whether the clock may say what is due.
-    pub(super) fn clock_is_believed(&mut self) -> Result<bool, Error> {
+    /// Why the clock may not say what is due; none: it may.
+    pub(super) fn doubt(&mut self) -> Result<Option<Doubt>, Error> {
         let now = self.worker.deps.clock.now();
-        let why = if self.worker.deps.clock.is_astray() {
-            Some(Held::ClockJumped)
-        } else if self.watch.believed || self.is_near(now)? {
+        let doubt = if self.worker.deps.clock.is_astray() {
+            Some(Doubt::Jumped { now })
+        } else if self.watch.believed {
             None
         } else {
-            Some(Held::ClockAhead)
+            self.ahead(now)?
         };
-        self.tell_of_clock(why, now);
-        if why.is_some() {
-            return Ok(false);
+        self.tell_of_clock(doubt);
+        if doubt.is_some() {
+            return Ok(doubt);
         }
         self.watch.believed = true;
         if self.watch.noted_at.is_none_or(|at| at.elapsed() >= NOTE_EVERY) {
@@ -53,7 +54,7 @@ impl Session<'_> {
             writing.set_passed(now)?;
             self.commit(writing)?;
         }
-        Ok(true)
+        Ok(None)
     }
 
     /// Notes the last receipt among what was read first, in a book that has no note: that time has passed, whatever the clock
@@ -71,17 +72,25 @@ impl Session<'_> {
         self.commit(writing)
     }
 
-    /// Whether so much time can have passed since what is known. Where nothing is known there is nothing to lock, either.
-    fn is_near(&self, now: Millis) -> Result<bool, Error> {
+    /// Whether more time would have passed since what is known than can be believed. Where nothing is known there is nothing
+    /// to lock, either.
+    fn ahead(&self, now: Millis) -> Result<Option<Doubt>, Error> {
         let noted = self.worker.deps.store.begin()?.passed()?;
         let known = noted.max(noted.and(self.worker.config.checked_at()));
-        let ahead = known.map_or(0, |known| now.since(known).max(0));
-        Ok(Duration::from_millis(ahead.unsigned_abs()) <= AHEAD_MAX)
+        let is_ahead = |noted: &Millis| {
+            let ahead = now.since(*noted).max(0).unsigned_abs();
+            Duration::from_millis(ahead) > AHEAD_MAX
+        };
+        Ok(known.filter(is_ahead).map(|noted| Doubt::Ahead { now, noted }))
     }
 
-    fn tell_of_clock(&mut self, why: Option<Held>, now: Millis) {
+    fn tell_of_clock(&mut self, doubt: Option<Doubt>) {
         let metrics = &self.worker.metrics;
         let before = self.watch.doubted;
+        let why = doubt.map(|doubt| match doubt {
+            Doubt::Jumped { .. } => Held::ClockJumped,
+            Doubt::Ahead { .. } => Held::ClockAhead,
+        });
         if let Some((reason, since)) = before {
             metrics
                 .held(reason, if why == Some(reason) { since.elapsed() } else { Duration::ZERO });
@@ -90,16 +99,8 @@ impl Session<'_> {
             return;
         }
         self.watch.doubted = why.map(|reason| (reason, Instant::now()));
-        match why {
-            Some(Held::ClockAhead) => tracing::error!(
-                %now,
-                "the clock is more than three days ahead of the last time that the book noted: no order is locked and nothing \
-                 is paid. If it is wrong, set it and start anew; if it is right, give today as ledger.clock_checked"
-            ),
-            Some(_) => tracing::error!(
-                %now,
-                "the clock jumped: no order is locked and nothing is paid until it is right again or the process starts anew"
-            ),
+        match doubt {
+            Some(doubt) => tracing::error!("{doubt}"),
             None => tracing::info!("the clock is right again; orders are locked"),
         }
     }

@@ -28,7 +28,13 @@ pub(super) struct Mark {
 impl Session<'_> {
     /// Locks and pays if it is time; whether there is more to do at once.
     pub(super) fn close(&mut self) -> Result<bool, Error> {
-        if !self.closes || !self.clock_is_believed()? {
+        if !self.closes {
+            return Ok(false);
+        }
+        if let Some(doubt) = self.doubt()? {
+            while let Some(asked) = self.worker.deps.desk.take() {
+                asked.answer(Err(doubt));
+            }
             return Ok(false);
         }
         let reached = self.mark.as_ref().is_some_and(|mark| {

@@ -34,6 +34,8 @@ const CORRECTED_MS: i64 = 60 * DAY_MS;
 /// How long touches are kept in the book after they were received. 75 days: the longest time in which a day is corrected, from
 /// its first instant, is 60 days, the longest lateness (7 days), the day itself and an hour; and the topic keeps them for longer.
 const KEPT_MS: i64 = 75 * DAY_MS;
+/// The topic keeps touches for at least so long: a book that is made anew counts them again.
+pub const TOUCHES_KEPT: Duration = Duration::from_millis(KEPT_MS.unsigned_abs());
 /// Time between two looks for touches that are kept no longer. A day: what goes is found by reading all counts.
 const KEPT_STEP_MS: i64 = DAY_MS;
 /// Touches that are forgotten in one transaction. Count.

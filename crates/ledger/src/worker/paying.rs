@@ -32,7 +32,7 @@ impl Session<'_> {
         outputs.commit(&[]).map_err(Error::Write)?;
         worker.metrics.paid.increment(count);
         let paid = statements.into_iter().map(Statement::now_paid).collect();
-        asked.answer(paid);
+        asked.answer(Ok(paid));
         Ok(true)
     }
 

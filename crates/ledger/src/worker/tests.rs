@@ -762,7 +762,7 @@ fn a_payout_pays_what_is_locked_once_and_carries_what_was_taken_back() {
     let pay = |days| {
         let answer = bench.desk.ask(payout(days), PATIENCE).unwrap();
         bench.drain(folder.path());
-        answer.try_recv().unwrap()
+        answer.try_recv().unwrap().unwrap()
     };
     assert_eq!(dry(30), [], "not locked before that day");
     let due = |status| {

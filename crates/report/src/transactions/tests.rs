@@ -358,3 +358,18 @@ fn csv_has_the_same_rows() {
     assert_eq!(lines[0].split(',').count(), 25);
     assert!(lines[1].contains(",lea-1,xyz,post-42,,,,,,,,,,50.00,5.00,EUR,,"), "{}", lines[1]);
 }
+
+#[test]
+fn an_empty_answer_leads_on_from_where_it_was_asked() {
+    let bed = Bed::new();
+    let since = "2026-11-03T15:00:00Z"; // three hours after T
+    let empty = bed.ask(&format!("partner=lea&changed_since={since}"));
+    assert_eq!(empty["next"], format!("{}-0", T + 3 * HOUR));
+    assert_eq!(bed.ask("partner=lea")["next"], "0-0", "from the beginning on");
+    bed.apply(&[order("BX-2", 2, booked(T, vec![of_lea(20)]))]);
+    bed.apply(&[order("BX-3", 3, booked(T, vec![of_lea(30)]))]);
+    let after = empty["next"].as_str().unwrap();
+    let told = bed.ask(&format!("partner=lea&after={after}"));
+    assert_eq!(only(&told)["net"], "30.00", "what changed an hour before is not told");
+    assert_eq!(bed.ask("partner=lea&after=0-0")["transactions"].as_array().unwrap().len(), 2);
+}

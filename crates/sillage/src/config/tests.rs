@@ -46,7 +46,7 @@ fn an_empty_file_names_what_is_missing() {
 fn every_fault_is_listed_with_its_place() {
     let text = format!(
         "{MINIMAL}drain_delay = \"2m\"\nstop_max = 4\n\n[admin]\nlisen = \"127.0.0.1:1\"\n\n[log]\n\
-         format = \"xml\"\nfilter = \"edge=loud\"\n\n[eventlog]\nbytes_max = 5\n\n[kafka]\n"
+         format = \"xml\"\nfilter = \"edge=loud\"\n\n[eventlog]\nbytes_max = 5\nkeep_touches = \"74days 23h\"\n\n[kafka]\n"
     );
     check(
         &text,
@@ -58,7 +58,8 @@ fn every_fault_is_listed_with_its_place() {
             sillage.toml:12:1: log.format: unknown variant `xml`, expected `human` or `json`
             sillage.toml:13:1: log.filter is "edge=loud": write for example "info" or "info,edge=debug"
             sillage.toml:16:1: eventlog.bytes_max is 5 bytes; give 1048576 or more bytes
-            sillage.toml:18:2: kafka: there is no key "kafka" here; there are node, edge, eventlog, dedup, attribution, ledger, report, admin, log"#]],
+            sillage.toml:17:1: eventlog.keep_touches is less than 75 days: a book that is made anew counts the touches again that days are paid for
+            sillage.toml:19:2: kafka: there is no key "kafka" here; there are node, edge, eventlog, dedup, attribution, ledger, report, admin, log"#]],
     );
 }
 
@@ -78,6 +79,7 @@ fn the_environment_overrides_the_file() {
     let check = |name, value, expect| check(MINIMAL, &[(name, value), ("OTHER", "x")], expect);
     check("SILLAGE__NODE__STOP_MAX", "20s", expect!["fine"]);
     check("SILLAGE__EVENTLOG__QUEUE_RECORDS_MAX", "5000", expect!["fine"]);
+    check("SILLAGE__EVENTLOG__KEEP_TOUCHES", "75days", expect!["fine"]);
     check(
         "SILLAGE__NODE__STOP_MAX",
         "2s",

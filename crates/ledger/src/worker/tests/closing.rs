@@ -112,7 +112,7 @@ fn a_stage_that_is_behind_holds_up_locks_and_no_payout() {
     let answer =
         bench.desk.ask(Payout { program: "shop".parse().unwrap(), until, actor: None }, PATIENCE);
     bench.drain(folder.path());
-    let paid = answer.unwrap().try_recv().unwrap();
+    let paid = answer.unwrap().try_recv().unwrap().unwrap();
     assert_eq!(paid.iter().map(|statement| statement.lines.len()).collect::<Vec<_>>(), [1]);
     let states: Vec<_> = books(folder.path())
         .iter()
@@ -155,6 +155,39 @@ fn a_clock_three_days_ahead_of_the_book_locks_and_one_a_millisecond_more_does_no
     // A new book goes by what it read first: the order was received at the beginning.
     assert!(!locks(None, 40 * DAY, None));
     assert!(locks(None, 40 * DAY, Some("2026-12-10")));
+}
+
+/// What a payout is told by a process that starts at `now` on a book of `noted`, and whose clock then jumps by so much.
+fn told_of_clock(noted: i64, now: i64, jump: i64) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = Bench::new(Weather::fair(1));
+    bench.config.clock_checked = None;
+    let store = Store::open(folder.path(), 1 << 20).unwrap();
+    let writing = store.begin().unwrap();
+    writing.set_passed(Millis(T + noted)).unwrap();
+    writing.commit().unwrap();
+    bench.clock.set(Millis(T + now));
+    drop(store);
+    let mut process = bench.worker(folder.path());
+    process.deps.clock = Arc::new(event::WatchedClock::new(bench.clock.clone()));
+    let mut session = process.subscribe().unwrap();
+    bench.clock.set(Millis(T + now + jump));
+    let payout = Payout { program: "shop".parse().unwrap(), until: Millis(T), actor: None };
+    let answer = bench.desk.ask(payout, PATIENCE).unwrap();
+    (0..40).for_each(|_| assert_ne!(session.turn().unwrap(), Turn::Fenced));
+    assert_eq!(bench.log.records(Topic::Closed), []);
+    match answer.try_recv().unwrap() {
+        Ok(statements) => format!("{} statements", statements.len()),
+        Err(doubt) => doubt.to_string(),
+    }
+}
+
+#[test]
+fn a_payout_under_a_doubted_clock_is_told_why_at_once_and_what_to_do() {
+    assert_eq!(told_of_clock(0, 3 * DAY, 0), "0 statements");
+    // So it is after the node stood still, and after an older copy of the book was put back.
+    expect_test::expect![[r#"nothing is locked or paid while the clock is doubted: it is 2026-11-06T00:00:00.001Z, over three days after the last time that the book noted (2026-11-03T00:00:00.000Z). So it is after the node stood still for that long, and after an older copy of the book was put back. Look at the clock. If it is right, give ledger.clock_checked = "2026-11-06" and start the node anew; if it is wrong, set it and start the node anew"#]].assert_eq(&told_of_clock(0, 3 * DAY + 1, 0));
+    expect_test::expect!["nothing is locked or paid while the clock is doubted: it is 2026-11-06T00:00:00.000Z now, over an hour off the time that passed since the start. If it is wrong, set it: the ledger goes on by itself; if it is right and was wrong before, start the node anew"].assert_eq(&told_of_clock(0, DAY, 2 * DAY));
 }
 
 #[test]
