@@ -1,4 +1,4 @@
-//! What tests of every crate need: a clock that a test moves, a disk that loses power, an adversarial log and the
+//! What tests of every crate need: a clock that a test moves, a disk that loses power, an adversarial log, servers and the
 //! conformance suite of logs.
 //!
 //! 1. Everything random is drawn from a seed that the test prints, so that a failure can be repeated.
@@ -11,8 +11,10 @@ pub mod clock;
 pub mod conformance;
 pub mod crash_disk;
 pub mod dice;
+pub mod services;
 
 pub use adversary::{AdversarialLog, CrashPoint, Weather};
 pub use clock::SteppedClock;
 pub use crash_disk::CrashDisk;
 pub use dice::Dice;
+pub use services::Service;

@@ -1,13 +1,14 @@
-//! Build, test and tidy commands of the repository: `cargo xtask ci|test|tidy|docs`.
+//! Build, test and tidy commands of the repository: `cargo xtask ci|test|services|tidy|docs`.
 //!
 //! 1. If `cargo xtask ci` passes here, it passes everywhere: the checks live in this crate, not in a server's settings.
-//! 2. Nothing to install beside the toolchain, except what the tests drive (a browser, Python, Node.js).
+//! 2. Nothing to install beside the toolchain, except what the tests drive (a browser, Python, Node.js, servers).
 //!
 //! This crate does not ship.
 #![expect(clippy::print_stdout, reason = "progress and findings on the terminal are its purpose")]
 
 mod ci;
 mod docs;
+mod services;
 mod step;
 mod suite;
 mod tidy;
@@ -37,6 +38,11 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Real servers for the tests: Kafka, Redis, PostgreSQL.
+    Services {
+        #[command(subcommand)]
+        action: services::Action,
+    },
     /// Checks the rules that rot unseen: dependency edges, licences, names, stale pages.
     Tidy,
     /// Writes the generated pages anew: config/reference.toml, docs/metrics.md, docs/cli.md.
@@ -50,6 +56,7 @@ fn main() -> ExitCode {
         match arguments.command {
             Command::Ci => ci::run(),
             Command::Test { arguments } => suite::run(&arguments),
+            Command::Services { action } => services::run(action),
             Command::Tidy => tidy::run(),
             Command::Docs => docs::write(),
         }

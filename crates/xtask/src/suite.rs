@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 
 use crate::in_ci;
+use crate::services::{self, Running};
 use crate::step::{self, cargo};
 
 /// A program that some test drives: names it may have, and the Debian package that brings it.
@@ -15,7 +16,7 @@ struct Part {
     why: &'static str,
 }
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 10] = [
     Part {
         names: &["chromium", "chromium-browser", "google-chrome"],
         package: "chromium",
@@ -26,7 +27,14 @@ const PARTS: [Part; 6] = [
     Part { names: &["python3"], package: "python3", why: "the acknowledgement checker" },
     Part { names: &["node"], package: "nodejs", why: "the tag's unit tests" },
     Part { names: &["npm"], package: "npm", why: "brings the rules of accessibility" },
+    Part { names: &["java"], package: "default-jre-headless", why: "runs Kafka" },
+    Part { names: &["mvn"], package: "maven", why: "brings Kafka" },
+    Part { names: &["redis-server"], package: "redis-server", why: "state of the stages" },
+    Part { names: &["pg_ctlcluster", "postgres"], package: "postgresql", why: "books and reports" },
 ];
+
+/// The packages whose tests talk to servers.
+const SERVED: [&str; 2] = ["eventlog", "testkit"];
 
 /// The rules that pages are held to, as npm names them.
 const AXE: &str = "axe-core@4.14.1";
@@ -39,10 +47,15 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     step::run(cargo().args(["build", "--package", "sillage", "--bin", "sillage", "--locked"]))?;
     let mut test = cargo();
     test.args(["test", "--locked"]);
-    if !arguments.iter().any(|argument| argument == "-p" || argument == "--package") {
+    let one = arguments.iter().any(|argument| argument == "-p" || argument == "--package");
+    if !one {
         test.arg("--workspace");
     }
-    step::run(test.args(arguments))
+    let served = !one || arguments.iter().any(|argument| SERVED.contains(&argument.as_str()));
+    let servers = Running::start(if served { &services::Part::ALL } else { &[] })?;
+    let tested = step::run(test.args(arguments));
+    servers.stop()?;
+    tested
 }
 
 fn set_up() -> anyhow::Result<()> {
@@ -99,11 +112,11 @@ impl Part {
 }
 
 /// Whether `program` is in a folder of `PATH`.
-fn finds(program: &str) -> bool {
+pub(crate) fn finds(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
