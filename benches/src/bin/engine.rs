@@ -18,6 +18,7 @@ use attribution::{Config, Deps, Worker};
 use benches::sample::{Still, catalog, click, cpu, fill, order};
 use clap::Parser;
 use event::{Body, Envelope, Topic};
+use eventlog::stage::Stage as _;
 use eventlog::{ClockKind, Log, Partition, RealDisk};
 
 /// Measures attribution and the ledger.

@@ -58,23 +58,14 @@ impl Config {
     /// Every rule that this configuration breaks.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        let mut range = |key: &str, value: Duration, least_ms: u64, most_ms: u64| {
-            let range = Duration::from_millis(least_ms)..=Duration::from_millis(most_ms);
-            if !range.contains(&value) {
-                let text = format!("is {value:?}; give {least_ms}ms to {most_ms}ms");
-                faults.push(Fault::new(key, text));
-            }
-        };
-        range("idle_wait", self.idle_wait, 1, 10_000);
-        range("retry_wait", self.retry_wait, 1, 60_000);
-        range("redecide_wait", self.redecide_wait, 0, 60_000);
-        range("catalog_wait", self.catalog_wait, 0, 600_000);
-        if !(1 << 20..=64 << 30).contains(&self.cache_bytes) {
-            let text = format!("is {} bytes; give 1048576 to 68719476736 bytes", self.cache_bytes);
-            faults.push(Fault::new("cache_bytes", text));
-        }
-        faults
+        let faults = [
+            Fault::time("idle_wait", self.idle_wait, 1..=10_000),
+            Fault::time("retry_wait", self.retry_wait, 1..=60_000),
+            Fault::time("redecide_wait", self.redecide_wait, 0..=60_000),
+            Fault::time("catalog_wait", self.catalog_wait, 0..=600_000),
+            Fault::bytes("cache_bytes", self.cache_bytes, 1 << 20..=64 << 30),
+        ];
+        faults.into_iter().flatten().collect()
     }
 }
 

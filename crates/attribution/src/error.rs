@@ -1,17 +1,9 @@
 //! Why the worker could not go on.
 
 use event::EventId;
+use eventlog::stage::Failure;
 
 use crate::store::StoreError;
-
-/// Kinds of [`Error`], for metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ErrorKind {
-    /// The event log could not be read or written.
-    Log,
-    /// The state could not be read or written.
-    Store,
-}
 
 /// What can go wrong. Whatever it is, the batch was not committed and comes again.
 #[derive(Debug, thiserror::Error)]
@@ -40,30 +32,19 @@ pub enum Error {
     Store(#[from] StoreError),
 }
 
-impl Error {
-    /// The kind of this error.
-    #[must_use]
-    pub const fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Subscribe(_) | Self::Read(_) | Self::Write(_) | Self::Emitted { .. } => {
-                ErrorKind::Log
-            }
-            Self::Store(_) => ErrorKind::Store,
-        }
+impl Failure for Error {
+    fn read(source: eventlog::Error) -> Self {
+        Self::Read(source)
     }
 
-    /// Whether another member of the group has the partition: no failure, but news of a revoke.
-    pub(crate) const fn fenced(&self) -> bool {
-        matches!(self, Self::Read(source) | Self::Write(source)
-            if matches!(source, eventlog::Error::NotAssigned { .. }))
+    fn write(source: eventlog::Error) -> Self {
+        Self::Write(source)
     }
 
-    /// Whether doing the same again can succeed without anybody changing anything.
-    #[must_use]
-    pub const fn retry(&self) -> bool {
+    fn log(&self) -> Option<&eventlog::Error> {
         match self {
-            Self::Subscribe(source) | Self::Read(source) | Self::Write(source) => source.retry(),
-            Self::Emitted { .. } | Self::Store(_) => false,
+            Self::Subscribe(source) | Self::Read(source) | Self::Write(source) => Some(source),
+            Self::Emitted { .. } | Self::Store(_) => None,
         }
     }
 }

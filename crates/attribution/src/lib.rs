@@ -27,7 +27,7 @@ pub mod worker;
 
 pub use config::Config;
 pub use decide::{Verification, decide, verify};
-pub use error::{Error, ErrorKind};
+pub use error::Error;
 pub use evidence::{Evidence, KnownTouch, Scope};
 pub use metrics::METRICS;
 pub use noted::noted;

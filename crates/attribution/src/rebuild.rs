@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use event::body::decision::DecisionVersion;
 use event::hash::ContentHash;
 use event::{EventType, OrderKey, Topic};
+use eventlog::stage::Stage as _;
 use eventlog::{Batch, LogReader, Record};
 use serde::Deserialize;
 
 use crate::error::Error;
 use crate::store::{Kv, Settled};
-use crate::worker::{Read, Turn, Worker, read};
+use crate::worker::{Read, Worker, read};
 
 /// Emitted decisions that are remembered in one step. Count.
 const EMITTED_MAX: usize = 10_000;
@@ -33,8 +34,7 @@ impl<K: Kv> Worker<K> {
     /// The log or the state fails.
     pub fn rebuild(&self, topics: &LogReader, stop: &AtomicBool) -> Result<Rebuilt, Error> {
         let rebuilt = self.fill(topics, stop)?;
-        let mut session = self.subscribe()?;
-        while !stop.load(Ordering::Relaxed) && session.turn()? != Turn::Idle {}
+        self.subscribe()?.catch_up(stop)?;
         Ok(rebuilt)
     }
 
@@ -145,6 +145,7 @@ mod tests {
     use event::envelope::CODEC_JSON;
     use event::topic::KeyHash;
     use event::{EventId, EventType, Millis, Topic};
+    use eventlog::stage::{Stage as _, Turn};
     use eventlog::{Class, ClockKind, Log, Partition, RealDisk, Record};
     use testkit::SteppedClock;
 
@@ -153,7 +154,7 @@ mod tests {
     use crate::config::Config;
     use crate::random::unique;
     use crate::store::{MemoryKv, State};
-    use crate::worker::{Deps, Turn, Worker, envelope};
+    use crate::worker::{Deps, Worker, envelope};
 
     fn record(payload: impl Into<bytes::Bytes>) -> Record {
         Record {

@@ -6,14 +6,15 @@ mod reading;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use catalog::Snapshot;
 use event::body::{Decision, OrderRecord};
 use event::time::DAY_MS;
 use event::{Clock, Millis, OrderKey, Topic};
-use eventlog::{Backend, Batch, Consumer, Cursor, Delivery, Group};
+use eventlog::stage::{self, Stage};
+use eventlog::{Backend, Batch, Consumer, Cursor, Group, Offset, Partition};
 
 use crate::config::Config;
 use crate::decide::{HORIZON_MS, closes_at, decide_under};
@@ -62,34 +63,11 @@ pub struct Deps<K> {
     pub clock: Arc<dyn Clock>,
 }
 
-impl<K> std::fmt::Debug for Deps<K> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Deps")
-    }
-}
-
 /// Reads touches and orders and keeps the decision of each order. One per thread.
 pub struct Worker<K> {
     config: Config,
     deps: Deps<K>,
     metrics: Metrics,
-}
-
-impl<K> std::fmt::Debug for Worker<K> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Worker")
-    }
-}
-
-/// What a turn of the loop did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// Nothing came.
-    Idle,
-    /// A batch is committed, or partitions came or went.
-    Worked,
-    /// Another member has the partition; what was read comes again there.
-    Fenced,
 }
 
 impl<K: Kv> Worker<K> {
@@ -108,28 +86,8 @@ impl<K: Kv> Worker<K> {
     /// # Errors
     /// The state fails, or the log in a way that does not heal.
     pub fn run(&self, stop: &AtomicBool) -> Result<(), Error> {
-        while !stop.load(Ordering::Relaxed) {
-            match self.session(stop) {
-                Err(error) if error.retry() => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "attribution begins anew from its last committed batch"
-                    );
-                    self.metrics.restarted_by_log.increment(1);
-                    std::thread::sleep(self.config.retry_wait);
-                }
-                other => return other,
-            }
-        }
-        Ok(())
-    }
-
-    fn session(&self, stop: &AtomicBool) -> Result<(), Error> {
-        let mut session = self.subscribe()?;
-        while !stop.load(Ordering::Relaxed) {
-            session.turn()?;
-        }
-        Ok(())
+        let restarts = &self.metrics.restarts;
+        stage::run(stop, self.config.retry_wait, restarts, || self.subscribe())
     }
 
     /// Joins the group.
@@ -192,70 +150,42 @@ struct Missed {
     told: bool,
 }
 
-impl<K> std::fmt::Debug for Session<'_, K> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Session")
-    }
-}
+impl<K: Kv> Stage for Session<'_, K> {
+    type Error = Error;
 
-impl<K: Kv> Session<'_, K> {
-    /// Takes the next delivery of the log and does what it asks for.
-    ///
-    /// # Errors
-    /// Nothing of the delivery is committed; it comes again to whoever subscribes.
-    pub fn turn(&mut self) -> Result<Turn, Error> {
-        let looked = self.look_at_deferred();
-        self.unless_fenced(looked)?;
+    fn consumer(&mut self) -> &mut dyn Consumer {
+        &mut *self.consumer
+    }
+
+    fn idle_wait(&self) -> Duration {
+        self.worker.config.idle_wait
+    }
+
+    fn resume(&mut self, partition: Partition) -> Result<Offset, Error> {
+        Ok(self.worker.deps.state.resume(partition)?)
+    }
+
+    fn assigned(&mut self, cursors: &[Cursor]) -> Result<(), Error> {
+        if self.worker.deps.state.deferred(None, 1)?.is_empty() {
+            return self.move_to(cursors);
+        }
+        let now = Instant::now();
+        self.held.extend(cursors.iter().map(|cursor| (now, *cursor)));
+        Ok(())
+    }
+
+    fn revoked(&mut self, partitions: &[Partition]) {
+        self.held.retain(|(_, cursor)| !partitions.contains(&cursor.partition));
+    }
+
+    fn step(&mut self) -> Result<bool, Error> {
+        self.look_at_deferred()?;
         self.expire()?;
-        let delivered = self.deliver();
-        Ok(self.unless_fenced(delivered)?.unwrap_or(Turn::Fenced))
-    }
-
-    /// None if another member has a partition of this one: what was at hand comes again there, and the log says so next.
-    fn unless_fenced<T>(&self, done: Result<T, Error>) -> Result<Option<T>, Error> {
-        match done {
-            Err(error) if error.fenced() => {
-                self.worker.metrics.fenced.increment(1);
-                Ok(None)
-            }
-            done => done.map(Some),
-        }
-    }
-
-    fn deliver(&mut self) -> Result<Turn, Error> {
-        let worker = self.worker;
-        match self.consumer.next(worker.config.idle_wait).map_err(Error::Read)? {
-            Delivery::Batch(batch) => self.work(&batch),
-            Delivery::Assigned(partitions) => {
-                let deferred = !worker.deps.state.deferred(None, 1)?.is_empty();
-                let mut cursors = Vec::with_capacity(partitions.len());
-                for partition in partitions {
-                    let offset = worker.deps.state.resume(partition)?;
-                    match self.consumer.seek(partition, offset) {
-                        Err(eventlog::Error::NotAssigned { .. }) => continue, // gone again
-                        other => other.map_err(Error::Read)?,
-                    }
-                    cursors.push(Cursor { partition, next: offset });
-                }
-                if deferred {
-                    let now = Instant::now();
-                    self.held.extend(cursors.into_iter().map(|cursor| (now, cursor)));
-                } else {
-                    self.move_to(&cursors)?;
-                }
-                Ok(Turn::Worked)
-            }
-            Delivery::Revoking(partitions, ack) => {
-                self.held.retain(|(_, cursor)| !partitions.contains(&cursor.partition));
-                ack.done(); // each batch is finished before the next delivery is asked for
-                Ok(Turn::Worked)
-            }
-            Delivery::Idle => Ok(Turn::Idle),
-        }
+        Ok(false)
     }
 
     /// The four steps: evidence, decisions, durable outputs, cursor.
-    fn work(&mut self, batch: &Batch) -> Result<Turn, Error> {
+    fn work(&mut self, batch: &Batch) -> Result<(), Error> {
         let started = Instant::now();
         let Worker { deps, metrics, .. } = self.worker;
         let (noted, mut parked) = take(batch, metrics);
@@ -295,9 +225,11 @@ impl<K: Kv> Session<'_, K> {
         }
         deps.state.settle(&settled)?;
         metrics.batch_seconds.record(started.elapsed());
-        Ok(Turn::Worked)
+        Ok(())
     }
+}
 
+impl<K: Kv> Session<'_, K> {
     /// Decides the orders that were deferred: once for each new catalog, and each time that the shortest time between
     /// two decisions has passed.
     fn look_at_deferred(&mut self) -> Result<(), Error> {

@@ -11,10 +11,11 @@ use event::envelope::CODEC_JSON;
 use event::order::OrderRef;
 use event::topic::KeyHash;
 use event::{Body, Clock, Envelope, EventId, Millis, Topic, WatchedClock};
+use eventlog::stage::{Stage as _, Turn};
 use eventlog::{Backend, Partition, Record};
 use testkit::{AdversarialLog, CrashPoint, Dice, SteppedClock, Weather};
 
-use super::{DAY_MS, Deps, GROUP, Session, Turn, Worker};
+use super::{DAY_MS, Deps, GROUP, Session, Worker};
 use crate::build::{START, World};
 use crate::config::Config;
 use crate::random::{as_json, final_world, records, script, unique};
