@@ -28,15 +28,11 @@ impl Config {
     /// Every rule that this configuration breaks.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        let mut range = |key: &str, value: Duration, most_ms: u64| {
-            if value < Duration::from_millis(1) || value > Duration::from_millis(most_ms) {
-                faults.push(Fault::new(key, format!("is {value:?}; give 1ms to {most_ms}ms")));
-            }
-        };
-        range("idle_wait", self.idle_wait, 10_000);
-        range("retry_wait", self.retry_wait, 60_000);
-        faults
+        let faults = [
+            Fault::time("idle_wait", self.idle_wait, 1..=10_000),
+            Fault::time("retry_wait", self.retry_wait, 1..=60_000),
+        ];
+        faults.into_iter().flatten().collect()
     }
 }
 

@@ -31,7 +31,7 @@ pub mod transactions;
 pub mod worker;
 
 pub use config::Config;
-pub use error::{Error, ErrorKind};
+pub use error::Error;
 pub use metrics::METRICS;
 pub use page::Page;
 pub use query::View;

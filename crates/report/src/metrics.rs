@@ -1,10 +1,10 @@
 //! What the report measures.
 
+use eventlog::stage::{BATCH_SECONDS, Restarts};
 use metrics::{Counter, Histogram};
 use telemetry::Metric;
 
-/// From a batch of one record to a full one on a slow disk.
-const BATCH_SECONDS: &[f64] = &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+use crate::worker::GROUP;
 
 const READ: Metric = Metric::counter(
     "report_records_read_total",
@@ -17,11 +17,7 @@ const BATCH: Metric = Metric::histogram(
     BATCH_SECONDS,
     "Time from a batch to its committed rollups. Seconds.",
 );
-const RESTARTED: Metric = Metric::counter(
-    "report_sessions_restarted_total",
-    "Times that the worker began anew from its last committed batch, by cause.",
-)
-.labels(&["cause"]);
+const RESTARTED: Metric = Restarts::metric("report_sessions_restarted_total");
 
 /// Everything this crate measures.
 pub const METRICS: &[Metric] = &[READ, BATCH, RESTARTED];
@@ -42,10 +38,8 @@ pub(crate) struct Metrics {
     pub(crate) unreadable: Counter,
     /// Time from a batch to its committed rollups.
     pub(crate) batch_seconds: Histogram,
-    /// Sessions restarted because of the log.
-    pub(crate) restarted_by_log: Counter,
-    /// Sessions restarted because another member took the partition.
-    pub(crate) fenced: Counter,
+    /// Sessions begun anew.
+    pub(crate) restarts: Restarts,
 }
 
 impl Metrics {
@@ -58,8 +52,7 @@ impl Metrics {
             skipped: READ.counter_of(&["skipped"]),
             unreadable: READ.counter_of(&["unreadable"]),
             batch_seconds: BATCH.histogram_of(&[]),
-            restarted_by_log: RESTARTED.counter_of(&["log"]),
-            fenced: RESTARTED.counter_of(&["fenced"]),
+            restarts: Restarts::of(GROUP, &RESTARTED),
         }
     }
 }

@@ -5,11 +5,12 @@ mod reading;
 mod tests;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use event::Topic;
-use eventlog::{Backend, Batch, Consumer, Cursor, Delivery, Group, Partition};
+use eventlog::stage::{self, Stage};
+use eventlog::{Backend, Batch, Consumer, Group, Offset, Partition};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -34,34 +35,11 @@ pub struct Deps {
     pub catalog: Arc<catalog::Handle>,
 }
 
-impl std::fmt::Debug for Deps {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Deps")
-    }
-}
-
 /// Reads what happened and keeps the rollups. One per thread.
 pub struct Worker {
     config: Config,
     deps: Deps,
     metrics: Metrics,
-}
-
-impl std::fmt::Debug for Worker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Worker")
-    }
-}
-
-/// What a turn of the loop did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// Nothing came.
-    Idle,
-    /// A batch is committed, or partitions came or went.
-    Worked,
-    /// Another member has the partition; what was read comes again there.
-    Fenced,
 }
 
 impl Worker {
@@ -76,28 +54,8 @@ impl Worker {
     /// # Errors
     /// The store fails, or the log in a way that does not heal.
     pub fn run(&self, stop: &AtomicBool) -> Result<(), Error> {
-        while !stop.load(Ordering::Relaxed) {
-            match self.session(stop) {
-                Err(error) if error.retry() => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "report begins anew from its last committed batch"
-                    );
-                    self.metrics.restarted_by_log.increment(1);
-                    std::thread::sleep(self.config.retry_wait);
-                }
-                other => return other,
-            }
-        }
-        Ok(())
-    }
-
-    fn session(&self, stop: &AtomicBool) -> Result<(), Error> {
-        let mut session = self.subscribe()?;
-        while !stop.load(Ordering::Relaxed) {
-            session.turn()?;
-        }
-        Ok(())
+        let restarts = &self.metrics.restarts;
+        stage::run(stop, self.config.retry_wait, restarts, || self.subscribe())
     }
 
     /// Counts all that the topics hold and returns how many orders there are.
@@ -105,8 +63,7 @@ impl Worker {
     /// # Errors
     /// The store fails, or the log.
     pub fn rebuild(&self, stop: &AtomicBool) -> Result<u64, Error> {
-        let mut session = self.subscribe()?;
-        while !stop.load(Ordering::Relaxed) && session.turn()? != Turn::Idle {}
+        self.subscribe()?.catch_up(stop)?;
         Ok(self.deps.store.orders()?)
     }
 
@@ -128,30 +85,23 @@ pub struct Session<'w> {
     follows: Option<u64>,
 }
 
-impl std::fmt::Debug for Session<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Session")
-    }
-}
+impl Stage for Session<'_> {
+    type Error = Error;
 
-impl Session<'_> {
-    /// Takes the next delivery of the log and does what it asks for.
-    ///
-    /// # Errors
-    /// What of the delivery is not committed comes again to whoever subscribes.
-    pub fn turn(&mut self) -> Result<Turn, Error> {
-        self.follow_catalog()?;
-        match self.deliver() {
-            Err(error) if error.fenced() => {
-                self.worker.metrics.fenced.increment(1);
-                Ok(Turn::Fenced)
-            }
-            done => done,
-        }
+    fn consumer(&mut self) -> &mut dyn Consumer {
+        &mut *self.consumer
+    }
+
+    fn idle_wait(&self) -> Duration {
+        self.worker.config.idle_wait
+    }
+
+    fn resume(&mut self, partition: Partition) -> Result<Offset, Error> {
+        Ok(self.worker.deps.store.resume(partition)?)
     }
 
     /// Follows the catalog: zones that are others now, and touches whose program it did not name before.
-    fn follow_catalog(&mut self) -> Result<(), Error> {
+    fn step(&mut self) -> Result<bool, Error> {
         let catalog = self.worker.deps.catalog.snapshot();
         if self.follows != Some(catalog.generation()) {
             self.worker.deps.store.follow_zones(&catalog)?;
@@ -162,37 +112,10 @@ impl Session<'_> {
             }
             self.follows = Some(catalog.generation());
         }
-        Ok(())
+        Ok(false)
     }
 
-    fn deliver(&mut self) -> Result<Turn, Error> {
-        match self.consumer.next(self.worker.config.idle_wait).map_err(Error::Read)? {
-            Delivery::Batch(batch) => self.work(&batch),
-            Delivery::Assigned(partitions) => self.resume(&partitions),
-            Delivery::Revoking(_, ack) => {
-                ack.done(); // each batch is finished before the next delivery is asked for
-                Ok(Turn::Worked)
-            }
-            Delivery::Idle => Ok(Turn::Idle),
-        }
-    }
-
-    /// Goes to where the store says, whatever the group's cursor says: a store that lost something, or is new, is filled
-    /// from the topics. The cursor follows.
-    fn resume(&mut self, partitions: &[Partition]) -> Result<Turn, Error> {
-        let mut cursors = Vec::with_capacity(partitions.len());
-        for partition in partitions {
-            let next = self.worker.deps.store.resume(*partition)?;
-            match self.consumer.seek(*partition, next) {
-                Err(eventlog::Error::NotAssigned { .. }) => continue, // gone again
-                other => other.map_err(Error::Read)?,
-            }
-            cursors.push(Cursor { partition: *partition, next });
-        }
-        self.commit(&cursors)
-    }
-
-    fn work(&mut self, batch: &Batch) -> Result<Turn, Error> {
+    fn work(&mut self, batch: &Batch) -> Result<(), Error> {
         let started = Instant::now();
         let Worker { deps, metrics, .. } = self.worker;
         let catalog = deps.catalog.snapshot();
@@ -225,14 +148,9 @@ impl Session<'_> {
             }
         }
         deps.store.apply(&facts, Some(batch.cursor()), &catalog)?;
-        self.commit(&[batch.cursor()])?;
-        metrics.batch_seconds.record(started.elapsed());
-        Ok(Turn::Worked)
-    }
-
-    fn commit(&mut self, cursors: &[Cursor]) -> Result<Turn, Error> {
         let unit = self.consumer.unit().map_err(Error::Commit)?;
-        unit.commit(cursors).map_err(Error::Commit)?;
-        Ok(Turn::Worked)
+        unit.commit(&[batch.cursor()]).map_err(Error::Commit)?;
+        metrics.batch_seconds.record(started.elapsed());
+        Ok(())
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use catalog::{CatalogFile, Format, Handle, State};
 use event::body::{OrderState, TouchKind};
 use event::{Body, Code, Envelope, Flag, Micros, Millis, Topic};
+use eventlog::stage::{Stage as _, Turn};
 use testkit::{AdversarialLog, CrashPoint, Dice, SteppedClock, Weather};
 
-use super::{Deps, GROUP, Turn, Worker};
+use super::{Deps, GROUP, Worker};
 use crate::build::{
     DAY, HOUR, SHOP, T, activated, booked, catalog, decided, decision, in_state, posted, posting,
     record_of, share, touch, touched,
