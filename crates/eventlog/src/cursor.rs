@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use crate::consume::Cursor;
 use crate::disk::{Disk, DiskFile, Mode, SyncPoint, read_full, write_full};
+use crate::ends::Ends;
 use crate::error::Error;
 use crate::frame::stream_number;
-use crate::metrics::lag;
+use crate::metrics::{high_watermark, lag};
 use crate::record::Offset;
 use crate::signal::lock;
 use crate::stream::Stream;
@@ -83,12 +85,14 @@ impl CursorFile {
         self.entries.get(&(stream, 0)).copied()
     }
 
-    fn measure_lag(&self, streams: &[Arc<Stream>]) {
-        for stream in streams {
+    fn measure_lag(&self, streams: &[Arc<Stream>], ends: &[Ends], now: Instant) {
+        for (stream, ends) in streams.iter().zip(ends) {
             if let Some(next) = self.next_offset(stream.number()) {
                 let behind = stream.high_watermark().saturating_sub(next);
+                let (records, seconds) = lag(self.group, stream.topic);
                 #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-                lag(self.group, stream.topic).set(behind as f64);
+                records.set(behind as f64);
+                seconds.set(ends.waited(now, next).as_secs_f64());
             }
         }
     }
@@ -197,6 +201,8 @@ pub(crate) struct Groups {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     files: Mutex<HashMap<&'static str, Arc<Mutex<CursorFile>>>>,
+    /// For each stream, where it ended when.
+    ends: Mutex<Vec<Ends>>,
 }
 
 impl Groups {
@@ -213,7 +219,7 @@ impl Groups {
                 files.insert(name, Arc::new(Mutex::new(file)));
             }
         }
-        Ok(Self { disk, folder, files: Mutex::new(files) })
+        Ok(Self { disk, folder, files: Mutex::new(files), ends: Mutex::default() })
     }
 
     pub(crate) fn group(&self, name: &'static str) -> Result<Arc<Mutex<CursorFile>>, Error> {
@@ -227,9 +233,17 @@ impl Groups {
         Ok(file)
     }
 
-    /// Measures how far each group is behind, in all that it ever read.
-    pub(crate) fn measure_lag(&self, streams: &[Arc<Stream>]) {
-        self.all().iter().for_each(|file| lock(file).measure_lag(streams));
+    /// Measures where each topic ends and how far each group is behind, in all that it ever read.
+    pub(crate) fn measure_lag(&self, streams: &[Arc<Stream>], now: Instant) {
+        let mut ends = lock(&self.ends);
+        ends.resize_with(streams.len(), Ends::default);
+        for (stream, ends) in streams.iter().zip(&mut *ends) {
+            let end = stream.high_watermark();
+            ends.note(now, end);
+            #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+            high_watermark(stream.topic).set(end as f64);
+        }
+        self.all().iter().for_each(|file| lock(file).measure_lag(streams, &ends, now));
     }
 
     fn all(&self) -> Vec<Arc<Mutex<CursorFile>>> {

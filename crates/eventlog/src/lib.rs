@@ -18,6 +18,7 @@ mod damage;
 pub mod disk;
 mod echo;
 mod embedded;
+mod ends;
 pub mod error;
 mod frame;
 mod log;

@@ -258,10 +258,10 @@ impl Log {
         inner.reader.streams.iter().map(trim).sum()
     }
 
-    /// Measures how far each group is behind, those of earlier processes too. To be called now and then, since a group
-    /// falls behind also while nobody reads for it.
+    /// Measures where each topic ends and how far each group is behind, those of earlier processes too. To be called now
+    /// and then, since a group falls behind also while nobody reads for it.
     pub fn measure_lag(&self) {
-        self.0.groups.measure_lag(&self.0.reader.streams);
+        self.0.groups.measure_lag(&self.0.reader.streams, std::time::Instant::now());
     }
 
     /// What reads topics without a group.

@@ -41,9 +41,31 @@ const LAG: Metric = Metric::gauge(
 )
 .labels(&["group", "topic"]);
 
+const LAG_SECONDS: Metric = Metric::gauge(
+    "eventlog_consumer_lag_seconds",
+    "For how long the first record that a consumer group has not committed has been durable, as far back as this process \
+     runs; 0 if there is none. Seconds.",
+)
+.labels(&["group", "topic"]);
+const HIGH_WATERMARK: Metric = Metric::gauge(
+    "eventlog_high_watermark_records",
+    "Where a topic ends: durable records since it began, deleted ones too.",
+)
+.labels(&["topic"]);
+
 /// Everything this crate measures.
-pub const METRICS: &[Metric] =
-    &[COMMIT_TIME, COMMIT_SIZE, BYTES, BYTES_MAX, CORRUPT, STATE, REFUSED, LAG];
+pub const METRICS: &[Metric] = &[
+    COMMIT_TIME,
+    COMMIT_SIZE,
+    BYTES,
+    BYTES_MAX,
+    CORRUPT,
+    STATE,
+    REFUSED,
+    LAG,
+    LAG_SECONDS,
+    HIGH_WATERMARK,
+];
 
 /// Measurements of the whole log.
 #[derive(Clone)]
@@ -117,7 +139,13 @@ impl RefusedMetrics {
     }
 }
 
-/// Lag of a group in a topic.
-pub(crate) fn lag(group: &'static str, topic: Topic) -> Gauge {
-    LAG.gauge_of(&[group, topic.name()])
+/// Lag of a group in a topic, in records and in seconds.
+pub(crate) fn lag(group: &'static str, topic: Topic) -> (Gauge, Gauge) {
+    let labels = [group, topic.name()];
+    (LAG.gauge_of(&labels), LAG_SECONDS.gauge_of(&labels))
+}
+
+/// Where a topic ends.
+pub(crate) fn high_watermark(topic: Topic) -> Gauge {
+    HIGH_WATERMARK.gauge_of(&[topic.name()])
 }

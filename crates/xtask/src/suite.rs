@@ -16,13 +16,18 @@ struct Part {
     why: &'static str,
 }
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     Part {
         names: &["chromium", "chromium-browser", "google-chrome"],
         package: "chromium",
         why: "cookies, consent and the tag in a real browser",
     },
     Part { names: &["nginx"], package: "nginx-light", why: "stands in front of shop and edge" },
+    Part {
+        names: &["promtool"],
+        package: "prometheus",
+        why: "the alert rules, and the dashboards on a real scrape",
+    },
     Part { names: &["chromedriver"], package: "chromium-driver", why: "drives the browser" },
     Part { names: &["python3"], package: "python3", why: "the acknowledgement checker" },
     Part { names: &["node"], package: "nodejs", why: "the tag's unit tests" },

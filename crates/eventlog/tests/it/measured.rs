@@ -52,6 +52,9 @@ fn commits_bytes_refusals_and_lag_are_those_of_the_log() {
     assert_eq!(max, f64::from(1u32 << 31) * 8.0);
     let lag = "eventlog_consumer_lag_records{group=\"dedup\",topic=\"events.conversions\"}";
     assert_eq!(value(&text, lag), 1.0, "six records, a batch of five");
+    let end =
+        |topic| value(&text, &format!("eventlog_high_watermark_records{{topic=\"{topic}\"}}"));
+    assert_eq!((end("events.conversions"), end("events.touches")), (6.0, 0.0));
 }
 
 #[test]
@@ -65,10 +68,16 @@ fn a_group_of_an_earlier_process_that_nobody_reads_for_is_seen_to_be_behind() {
         let appender = log.appender(Topic::Conversions).unwrap();
         appender.append_durable(Class::Conversion, &[record(0)]).unwrap().wait().unwrap();
         log.measure_lag();
+        std::thread::sleep(Duration::from_millis(2));
+        log.measure_lag();
     })
     .unwrap();
-    let lag = "eventlog_consumer_lag_records{group=\"dedup\",topic=\"events.conversions\"}";
-    assert_eq!(value(&text, lag), 1.0);
+    let lag = |unit| {
+        let labels = "{group=\"dedup\",topic=\"events.conversions\"}";
+        value(&text, &format!("eventlog_consumer_lag_{unit}{labels}"))
+    };
+    assert_eq!(lag("records"), 1.0);
+    assert!(lag("seconds") >= 0.002, "{}", lag("seconds"));
 }
 
 #[test]
