@@ -18,7 +18,7 @@ use attribution::{Config, Deps, Worker};
 use benches::sample::{Still, catalog, click, cpu, fill, order};
 use clap::Parser;
 use event::{Body, Envelope, Topic};
-use eventlog::stage::Stage as _;
+use eventlog::stage::{Stage as _, Turn};
 use eventlog::{ClockKind, Log, Partition, RealDisk};
 
 /// Measures attribution and the ledger.
@@ -128,7 +128,7 @@ fn run(options: &Options) -> Result<[Figure; 3]> {
     let (mut books_session, mut session) = (ledger.subscribe()?, worker.subscribe()?);
     let [unique, attributed] =
         [Topic::Unique, Topic::Attributed].map(|topic| Partition { topic, index: 0 });
-    while books_session.turn()? != ledger::Turn::Idle {}
+    while books_session.turn()? != Turn::Idle {}
     fill(&log, Topic::Unique, visitors, |n| order("BY", n))?;
     let end = log.reader().high_watermark(Topic::Unique);
     let booked = measured(visitors, || {

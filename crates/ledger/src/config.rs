@@ -73,26 +73,19 @@ impl Config {
     /// Every rule that this configuration breaks.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        let mut range = |key: &str, value: Duration, least_ms: u64, most_ms: u64| {
-            let range = Duration::from_millis(least_ms)..=Duration::from_millis(most_ms);
-            if !range.contains(&value) {
-                let text = format!("is {value:?}; give {least_ms}ms to {most_ms}ms");
-                faults.push(Fault::new(key, text));
-            }
-        };
-        range("idle_wait", self.idle_wait, 1, 10_000);
-        range("retry_wait", self.retry_wait, 1, 60_000);
-        range("lock_wait", self.lock_wait, 0, 3_600_000);
-        if let (Some(text), None) = (&self.clock_checked, self.checked_at()) {
+        let clock_checked = self.clock_checked.as_ref().filter(|_| self.checked_at().is_none());
+        let clock_checked = clock_checked.map(|text| {
             let text = format!("is {text:?}; give a day such as \"2026-11-22\"");
-            faults.push(Fault::new("clock_checked", text));
-        }
-        if !(1 << 20..=64 << 30).contains(&self.cache_bytes) {
-            let text = format!("is {} bytes; give 1048576 to 68719476736 bytes", self.cache_bytes);
-            faults.push(Fault::new("cache_bytes", text));
-        }
-        faults
+            Fault::new("clock_checked", text)
+        });
+        let faults = [
+            Fault::time("idle_wait", self.idle_wait, 1..=10_000),
+            Fault::time("retry_wait", self.retry_wait, 1..=60_000),
+            Fault::time("lock_wait", self.lock_wait, 0..=3_600_000),
+            clock_checked,
+            Fault::bytes("cache_bytes", self.cache_bytes, 1 << 20..=64 << 30),
+        ];
+        faults.into_iter().flatten().collect()
     }
 }
 

@@ -1,15 +1,8 @@
 //! Why the book could not go on.
 
-use crate::store::StoreError;
+use eventlog::stage::Failure;
 
-/// Kinds of [`Error`], for metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ErrorKind {
-    /// The event log could not be read or written.
-    Log,
-    /// The book could not be read or written.
-    Store,
-}
+use crate::store::StoreError;
 
 /// What can go wrong. Whatever it is, the batch was not committed and comes again.
 #[derive(Debug, thiserror::Error)]
@@ -29,28 +22,19 @@ pub enum Error {
     Store(#[from] StoreError),
 }
 
-impl Error {
-    /// The kind of this error.
-    #[must_use]
-    pub const fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Subscribe(_) | Self::Read(_) | Self::Write(_) => ErrorKind::Log,
-            Self::Store(_) => ErrorKind::Store,
-        }
+impl Failure for Error {
+    fn read(source: eventlog::Error) -> Self {
+        Self::Read(source)
     }
 
-    /// Whether another member of the group has the partition: no failure, but news of a revoke.
-    pub(crate) const fn fenced(&self) -> bool {
-        matches!(self, Self::Read(source) | Self::Write(source)
-            if matches!(source, eventlog::Error::NotAssigned { .. }))
+    fn write(source: eventlog::Error) -> Self {
+        Self::Write(source)
     }
 
-    /// Whether doing the same again can succeed without anybody changing anything.
-    #[must_use]
-    pub const fn retry(&self) -> bool {
+    fn log(&self) -> Option<&eventlog::Error> {
         match self {
-            Self::Subscribe(source) | Self::Read(source) | Self::Write(source) => source.retry(),
-            Self::Store(_) => false,
+            Self::Subscribe(source) | Self::Read(source) | Self::Write(source) => Some(source),
+            Self::Store(_) => None,
         }
     }
 }

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use event::body::OrderState;
+use eventlog::stage::{BATCH_SECONDS, Restarts};
 use metrics::{Counter, Gauge, Histogram};
 use telemetry::Metric;
 
 use crate::FindingKind;
-
-/// From a batch of one record to a full one on a slow disk.
-const BATCH_SECONDS: &[f64] = &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+use crate::worker::GROUP;
 
 const READ: Metric = Metric::counter(
     "ledger_records_read_total",
@@ -71,11 +70,7 @@ const BATCH: Metric = Metric::histogram(
     BATCH_SECONDS,
     "Time from a batch to its committed outputs. Seconds.",
 );
-const RESTARTED: Metric = Metric::counter(
-    "ledger_sessions_restarted_total",
-    "Times that the worker began anew from its last committed batch, by cause.",
-)
-.labels(&["cause"]);
+const RESTARTED: Metric = Restarts::metric("ledger_sessions_restarted_total");
 
 /// Everything this crate measures.
 pub const METRICS: &[Metric] = &[
@@ -145,10 +140,8 @@ pub(crate) struct Metrics {
     pub(crate) imbalance: Gauge,
     /// Time from a batch to its committed outputs.
     pub(crate) batch_seconds: Histogram,
-    /// Sessions restarted because of the log.
-    pub(crate) restarted_by_log: Counter,
-    /// Batches that another member took over.
-    pub(crate) fenced: Counter,
+    /// Sessions begun anew.
+    pub(crate) restarts: Restarts,
 }
 
 impl Metrics {
@@ -174,8 +167,7 @@ impl Metrics {
             paid: PAID.counter_of(&[]),
             imbalance: IMBALANCE.gauge_of(&[]),
             batch_seconds: BATCH.histogram_of(&[]),
-            restarted_by_log: RESTARTED.counter_of(&["log"]),
-            fenced: RESTARTED.counter_of(&["fenced"]),
+            restarts: Restarts::of(GROUP, &RESTARTED),
         }
     }
 

@@ -20,13 +20,14 @@ mod upstream;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use catalog::Snapshot;
 use event::body::PayDay;
 use event::{Clock, EventId, OrderKey, Topic};
-use eventlog::{Backend, Batch, Consumer, Cursor, Delivery, Group, Offset, Partition};
+use eventlog::stage::{self, Stage as _};
+use eventlog::{Backend, Batch, Consumer, Cursor, Group, Offset, Partition};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -74,34 +75,11 @@ pub struct Deps {
     pub stages: Vec<Stage>,
 }
 
-impl std::fmt::Debug for Deps {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Deps")
-    }
-}
-
 /// Keeps the book. One per book.
 pub struct Worker {
     config: Config,
     deps: Deps,
     metrics: Metrics,
-}
-
-impl std::fmt::Debug for Worker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Worker")
-    }
-}
-
-/// What a turn of the loop did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// Nothing came, and nothing is left to do.
-    Idle,
-    /// A batch is committed, partitions came or went, or orders were decided.
-    Worked,
-    /// Another member has the partition; what was read comes again there.
-    Fenced,
 }
 
 impl Worker {
@@ -116,28 +94,8 @@ impl Worker {
     /// # Errors
     /// The book fails, or the log in a way that does not heal.
     pub fn run(&self, stop: &AtomicBool) -> Result<(), Error> {
-        while !stop.load(Ordering::Relaxed) {
-            match self.session(stop) {
-                Err(error) if error.retry() => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the ledger begins anew from its last committed batch"
-                    );
-                    self.metrics.restarted_by_log.increment(1);
-                    std::thread::sleep(self.config.retry_wait);
-                }
-                other => return other,
-            }
-        }
-        Ok(())
-    }
-
-    fn session(&self, stop: &AtomicBool) -> Result<(), Error> {
-        let mut session = self.subscribe()?;
-        while !stop.load(Ordering::Relaxed) {
-            session.turn()?;
-        }
-        Ok(())
+        let restarts = &self.metrics.restarts;
+        stage::run(stop, self.config.retry_wait, restarts, || self.subscribe())
     }
 
     /// Reads everything that there is and books it; returns how many orders are booked. Nothing is locked or paid.
@@ -147,7 +105,7 @@ impl Worker {
     pub fn rebuild(&self, stop: &AtomicBool) -> Result<u64, Error> {
         let mut session = self.subscribe()?;
         session.closes = false;
-        while !stop.load(Ordering::Relaxed) && session.turn()? != Turn::Idle {}
+        session.catch_up(stop)?;
         Ok(self.deps.store.begin()?.booked()?)
     }
 
@@ -220,48 +178,77 @@ pub struct Session<'w> {
     closes: bool,
 }
 
-impl std::fmt::Debug for Session<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Session")
+impl stage::Stage for Session<'_> {
+    type Error = Error;
+
+    fn consumer(&mut self) -> &mut dyn Consumer {
+        &mut *self.consumer
+    }
+
+    fn idle_wait(&self) -> Duration {
+        self.worker.config.idle_wait
+    }
+
+    fn resume(&mut self, partition: Partition) -> Result<Offset, Error> {
+        Ok(self.worker.deps.store.resume(partition)?)
+    }
+
+    /// The group's cursors follow with the next ones.
+    fn assigned(&mut self, cursors: &[Cursor]) -> Result<(), Error> {
+        for Cursor { partition, next } in cursors {
+            self.reached.insert(*partition, *next);
+            self.followed.remove(partition);
+            self.unwritten.remove(partition);
+        }
+        self.goal = Some(self.consumer.ends().map_err(Error::Read)?);
+        self.mark = None;
+        self.arrive();
+        Ok(())
+    }
+
+    fn revoked(&mut self, partitions: &[Partition]) {
+        for partition in partitions {
+            self.reached.remove(partition);
+            self.followed.remove(partition);
+            self.unwritten.remove(partition);
+        }
+    }
+
+    fn step(&mut self) -> Result<bool, Error> {
+        self.note_newest()?;
+        let more = self.goal.is_none() && self.go_on()?;
+        Ok(more | self.count_touches()?)
+    }
+
+    fn work(&mut self, batch: &Batch) -> Result<(), Error> {
+        self.book(batch)?;
+        let reached = self.reached.entry(batch.partition).or_default();
+        *reached = batch.next_offset.max(*reached);
+        self.arrive();
+        Ok(())
+    }
+
+    /// Writes what waits for the next transaction, when none comes, and lets the group's cursors follow.
+    fn idle(&mut self) -> Result<(), Error> {
+        let follows =
+            |(partition, next): &(&Partition, &Offset)| self.followed.get(partition) != Some(next);
+        let behind = self.reached.iter().filter(follows);
+        let behind: Vec<_> =
+            behind.map(|(partition, next)| Cursor { partition: *partition, next: *next }).collect();
+        if !behind.is_empty() {
+            self.say(&behind)?;
+        }
+        if self.unwritten.is_empty() && self.durable.is_none() {
+            return Ok(());
+        }
+        let writing = self.worker.deps.store.begin()?;
+        self.commit(writing)
     }
 }
 
 impl Session<'_> {
-    /// Takes the next delivery of the log and does what it asks for, and a step of what else is to be done.
-    ///
-    /// # Errors
-    /// Nothing of the delivery is committed; it comes again to whoever subscribes.
-    pub fn turn(&mut self) -> Result<Turn, Error> {
-        self.note_newest()?;
-        let did = match self.goal {
-            Some(_) => Some(false),
-            None => {
-                let stepped = self.step();
-                self.unless_fenced(stepped)?
-            }
-        };
-        let Some(busy) = did else { return Ok(Turn::Fenced) };
-        let counted = self.count_touches();
-        let busy = busy | self.unless_fenced(counted)?.unwrap_or(true);
-        let wait = if busy { Duration::ZERO } else { self.worker.config.idle_wait };
-        let delivered = self.deliver(wait);
-        let turn = self.unless_fenced(delivered)?.unwrap_or(Turn::Fenced);
-        Ok(if busy && turn == Turn::Idle { Turn::Worked } else { turn })
-    }
-
-    /// None if another member has a partition of this one: what was at hand comes again there, and the log says so next.
-    fn unless_fenced<T>(&self, done: Result<T, Error>) -> Result<Option<T>, Error> {
-        match done {
-            Err(error) if error.fenced() => {
-                self.worker.metrics.fenced.increment(1);
-                Ok(None)
-            }
-            done => done.map(Some),
-        }
-    }
-
     /// What is to be done besides reading; whether there was something.
-    fn step(&mut self) -> Result<bool, Error> {
+    fn go_on(&mut self) -> Result<bool, Error> {
         if !self.outbox.is_empty() {
             self.say(&[])?;
         }
@@ -276,50 +263,6 @@ impl Session<'_> {
         self.close()
     }
 
-    fn deliver(&mut self, wait: Duration) -> Result<Turn, Error> {
-        match self.consumer.next(wait).map_err(Error::Read)? {
-            Delivery::Batch(batch) => {
-                let worked = self.work(&batch)?;
-                let reached = self.reached.entry(batch.partition).or_default();
-                *reached = batch.next_offset.max(*reached);
-                self.arrive();
-                Ok(worked)
-            }
-            Delivery::Assigned(partitions) => self.resume(&partitions),
-            Delivery::Revoking(partitions, ack) => {
-                for partition in &partitions {
-                    self.reached.remove(partition);
-                    self.followed.remove(partition);
-                    self.unwritten.remove(partition);
-                }
-                ack.done(); // each batch is finished before the next delivery is asked for
-                Ok(Turn::Worked)
-            }
-            Delivery::Idle => {
-                self.tidy_up()?;
-                Ok(Turn::Idle)
-            }
-        }
-    }
-
-    /// Goes to where the book says, whatever the group's cursors say; these follow.
-    fn resume(&mut self, partitions: &[Partition]) -> Result<Turn, Error> {
-        for partition in partitions {
-            let next = self.worker.deps.store.resume(*partition)?;
-            match self.consumer.seek(*partition, next) {
-                Err(eventlog::Error::NotAssigned { .. }) => continue, // gone again
-                other => other.map_err(Error::Read)?,
-            }
-            self.reached.insert(*partition, next);
-            self.followed.remove(partition);
-            self.unwritten.remove(partition);
-        }
-        self.goal = Some(self.consumer.ends().map_err(Error::Read)?);
-        self.mark = None;
-        self.arrive();
-        Ok(Turn::Worked)
-    }
-
     /// Whether everything before these ends is read.
     fn has_reached(&self, ends: &[Cursor]) -> bool {
         // What another member has by now is read there.
@@ -332,23 +275,6 @@ impl Session<'_> {
         if self.goal.as_deref().is_some_and(|goal| self.has_reached(goal)) {
             self.goal = None;
         }
-    }
-
-    /// Writes what waits for the next transaction, when none comes, and lets the group's cursors follow.
-    fn tidy_up(&mut self) -> Result<(), Error> {
-        let follows =
-            |(partition, next): &(&Partition, &Offset)| self.followed.get(partition) != Some(next);
-        let behind = self.reached.iter().filter(follows);
-        let behind: Vec<_> =
-            behind.map(|(partition, next)| Cursor { partition: *partition, next: *next }).collect();
-        if !behind.is_empty() {
-            self.say(&behind)?;
-        }
-        if self.unwritten.is_empty() && self.durable.is_none() {
-            return Ok(());
-        }
-        let writing = self.worker.deps.store.begin()?;
-        self.commit(writing)
     }
 
     /// Ends a transaction with what every one of them takes along.
@@ -386,7 +312,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn work(&mut self, batch: &Batch) -> Result<Turn, Error> {
+    fn book(&mut self, batch: &Batch) -> Result<(), Error> {
         let started = Instant::now();
         let worker = self.worker;
         let taken = self.take(batch);
@@ -399,7 +325,7 @@ impl Session<'_> {
             if taken.parked.is_empty() && self.unfollowed < UNFOLLOWED_MAX {
                 // Postings read back, or conversions: the group's cursor can wait for something that is worth an fsync.
                 self.unfollowed = self.unfollowed.saturating_add(1);
-                return Ok(Turn::Worked);
+                return Ok(());
             }
         } else {
             let catalog = worker.deps.catalog.snapshot();
@@ -430,7 +356,7 @@ impl Session<'_> {
         self.unfollowed = 0;
         self.say(&[batch.cursor()])?;
         worker.metrics.batch_seconds.record(started.elapsed());
-        Ok(Turn::Worked)
+        Ok(())
     }
 
     fn take(&mut self, batch: &Batch) -> Taken {

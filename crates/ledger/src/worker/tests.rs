@@ -15,12 +15,13 @@ use event::body::{
 };
 use event::envelope::CODEC_JSON;
 use event::{Clock, Code, Envelope, EventId, LaneId, Micros, Millis, OrderKey, Sequence, Topic};
+use eventlog::stage::{Failure as _, Stage as _, Turn};
 use eventlog::{Header, Record};
 use rusqlite::Connection;
 use testkit::{AdversarialLog, CrashPoint, Dice, SteppedClock, Weather};
 
 use super::reading::{Read, read};
-use super::{Deps, GROUP, Stage, Turn, Worker};
+use super::{Deps, GROUP, Stage, Worker};
 use crate::config::Config;
 use crate::facts::{Decided, Fact, Facts};
 use crate::payout::{Desk, Payout, Status};
