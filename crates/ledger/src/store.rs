@@ -153,6 +153,7 @@ fn open_to_read(folder: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path_in(folder), flags)
         .map_err(StoreError::of("open the book to read it"))?;
+    schema::plan_once(&connection)?;
     schema::check(&connection)?;
     Ok(connection)
 }

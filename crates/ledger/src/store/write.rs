@@ -428,20 +428,20 @@ impl<'s> Writing<'s> {
         .map(drop)
     }
 
-    /// Orders that are to be decided, at most `most`.
+    /// Orders that are to be decided, at most `most`. Asked at every turn: `dirty > 0` is what the index is found by.
     pub(crate) fn undecided(&self, most: u32) -> Result<Vec<i64>, StoreError> {
-        self.ids("SELECT id FROM orders WHERE dirty = 1 LIMIT ?", params![most])
+        self.ids("SELECT id FROM orders WHERE dirty > 0 AND dirty = 1 LIMIT ?", params![most])
     }
 
     /// From now on the orders that wait for a newer catalog are to be decided.
     pub(crate) fn wake_waiting(&self) -> Result<usize, StoreError> {
-        self.run("UPDATE orders SET dirty = 1 WHERE dirty = 2", [])
+        self.run("UPDATE orders SET dirty = 1 WHERE dirty > 0 AND dirty = 2", [])
     }
 
     /// Orders that wait for a newer catalog. Count.
     pub(crate) fn waiting(&self) -> Result<u32, StoreError> {
         self.connection
-            .prepare_cached("SELECT count(*) FROM orders WHERE dirty = 2")
+            .prepare_cached("SELECT count(*) FROM orders WHERE dirty > 0 AND dirty = 2")
             .and_then(|mut count| count.query_row([], |row| row.get(0)))
             .map_err(StoreError::of("count the orders that wait"))
     }

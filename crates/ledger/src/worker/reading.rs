@@ -11,6 +11,7 @@ use event::envelope::{CODEC_JSON, VERSION};
 use event::hash::ContentHash;
 use event::{Body, Code, Currency, Envelope, EventId, EventType, Micros, Millis, OrderKey, Topic};
 use eventlog::Record;
+use memchr::memmem;
 use serde::Deserialize;
 
 use crate::facts::{Act, Decided, Fact};
@@ -165,8 +166,8 @@ struct ChannelBody {
 
 /// A decision read the short way; none: the long way says why it is none.
 fn decision(record: &Record) -> Option<(OrderKey, Decided)> {
-    let DecisionEnvelope { v, id, event_type, body } =
-        serde_json::from_slice(&record.payload).ok()?;
+    let text = without_candidates(&record.payload);
+    let DecisionEnvelope { v, id, event_type, body } = serde_json::from_slice(&text).ok()?;
     if v != VERSION || event_type != EventType::Decision.as_str() {
         return None;
     }
@@ -190,6 +191,37 @@ fn decision(record: &Record) -> Option<(OrderKey, Decided)> {
         credits: body.credits,
     };
     Some((body.order, decided))
+}
+
+/// A decision with an empty list of candidates, which are most of it and which nobody reads here; as it is if it has none.
+fn without_candidates(json: &[u8]) -> Cow<'_, [u8]> {
+    const LIST: &[u8] = b"\"candidates\":[";
+    let found = memmem::find(json, LIST).and_then(|at| {
+        let (before, list) = json.split_at_checked(at.saturating_add(LIST.len()))?;
+        Some((before, list.get(end_of_list(list)?..)?))
+    });
+    // A quote within a text is escaped, so what was found is the name of a list.
+    found.map_or(Cow::Borrowed(json), |(before, after)| Cow::Owned([before, after].concat()))
+}
+
+/// Where the bracket stands that closes a list, of which this is the text behind the one that opens it.
+fn end_of_list(json: &[u8]) -> Option<usize> {
+    let mut open = 0_usize;
+    let mut bytes = json.iter().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => {
+                while *bytes.find(|(_, byte)| matches!(byte, b'"' | b'\\'))?.1 == b'\\' {
+                    bytes.next();
+                }
+            }
+            b'[' | b'{' => open = open.saturating_add(1),
+            b']' if open == 0 => return Some(at),
+            b']' | b'}' => open = open.checked_sub(1)?,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// The event on `events.rejected` that keeps an unreadable record. Made of the record alone, so that reading it again

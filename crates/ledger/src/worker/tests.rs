@@ -649,6 +649,50 @@ fn a_decision_reads_the_short_way_as_the_long_way() {
 }
 
 #[test]
+fn what_stands_behind_the_candidates_is_read_and_what_stands_in_them_is_not() {
+    let of = |text: &str| {
+        let envelope = decision(&order("BX-1"), 2, 10_000_000, &[("lea", 1)]);
+        let mut record = record(&envelope);
+        let json = String::from_utf8(record.payload.to_vec()).unwrap();
+        let edited = json.replacen("\"candidates\":[]", text, 1);
+        assert_eq!(edited == json, text == "\"candidates\":[]");
+        record.payload = edited.into();
+        match read(Topic::Attributed, &record) {
+            Read::Fact(_, learned) => Ok(learned.fact),
+            Read::Unreadable(why) => Err(why),
+            _ => panic!("{text}"),
+        }
+    };
+    let plain = of("\"candidates\":[]").unwrap();
+    for list in [
+        r#"[1,[],{}]"#,
+        r#"[{"a":"]"},"}]}"]"#,
+        r#"["\"],\"notes\":[609]","\\"]"#,
+        r#"[{"candidates":["]"],"notes":[609]}]"#,
+        r#"[[[["\\\"]}}}"]]],{"a":{"b":{"c":"\u005d"}}}]"#,
+        " [ 1 ] ",
+    ] {
+        let (none, some) = (
+            of(&format!("\"candidates\":{list}")).unwrap(),
+            format!("\"notes\":[609],\"candidates\":{list}"),
+        );
+        assert_eq!(none, plain, "{list}");
+        let behind = of(&format!("\"candidates\":{list},\"notes\":[609]")).unwrap();
+        assert_eq!(behind, of(&some).unwrap(), "{list}");
+        assert_ne!(behind, plain, "{list}");
+    }
+    for cut in [
+        "\"candidates\":[",
+        "\"candidates\":[\"",
+        "\"candidates\":[\"\\",
+        "\"candidates\":[{]",
+        "\"candidates\":[}]",
+    ] {
+        of(cut).unwrap_err();
+    }
+}
+
+#[test]
 fn a_test_order_is_not_booked() {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::new(Weather::fair(1));
