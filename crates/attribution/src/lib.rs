@@ -32,7 +32,7 @@ pub use evidence::{Evidence, KnownTouch, Scope};
 pub use metrics::METRICS;
 pub use noted::noted;
 pub use rebuild::Rebuilt;
-pub use render::{DayOf, English, French, Phrases, Reader, render, utc_day};
+pub use render::{DayOf, Language, Reader, render, utc_day};
 pub use store::{FjallKv, State};
 pub use view::{Found, View};
 pub use worker::{Deps, GROUP, TOPICS, Worker};

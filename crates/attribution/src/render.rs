@@ -1,15 +1,13 @@
 //! A trace in words: for ops, for the manager, and for one partner, who sees own touches only and no other name.
 
-mod english;
-mod french;
 #[cfg(test)]
 mod tests;
+mod words;
 
-use event::body::decision::{Candidate, Decision};
+use event::body::decision::{Candidate, Decision, Reach};
 use event::{Code, Micros, Millis, PartnerName};
 
-pub use english::English;
-pub use french::French;
+pub use words::Language;
 
 /// Who reads a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,43 +31,6 @@ pub struct Said<'a> {
     pub winner_day: Option<String>,
 }
 
-/// The words of one language. Sentences of codes are those of the published list; slugs and verdicts are never
-/// translated.
-pub trait Phrases {
-    /// First line: which order.
-    fn order(&self, decision: &Decision) -> String;
-    /// Amount of the order.
-    fn amount(&self, decision: &Decision, amount: Micros) -> String;
-    /// Who has the order.
-    fn outcome(&self, decision: &Decision) -> String;
-    /// Who has the order, to a partner.
-    fn outcome_for(&self, decision: &Decision, own: Option<Micros>) -> String;
-    /// Heading of the reports, and one line for each.
-    fn members(&self, decision: &Decision) -> Vec<String>;
-    /// What the order's channel says, where it says something.
-    fn channel(&self, decision: &Decision) -> Option<String>;
-    /// Heading of the candidates: how many.
-    fn candidates(&self, count: usize) -> String;
-    /// A candidate: when, what, whose, by which link.
-    fn touch(&self, candidate: &Candidate, name_partner: bool) -> String;
-    /// Why it came out as it did, to the partner of the touch.
-    fn sentence(&self, said: &Said<'_>) -> String;
-    /// Where the window came from.
-    fn window(&self, decision: &Decision, candidate: &Candidate) -> String;
-    /// Candidates that are not listed.
-    fn unlisted(&self, decision: &Decision) -> Option<String>;
-    /// A note of the decision.
-    fn note(&self, code: Code) -> String;
-    /// Terms that were read, and the version.
-    fn basis(&self, decision: &Decision) -> Vec<String>;
-    /// What only ops read: ids, hashes, evidence.
-    fn details(&self, candidate: &Candidate) -> String;
-    /// Ids of the buyer, and the hash of the inputs.
-    fn identity(&self, decision: &Decision) -> Vec<String>;
-    /// No touch of this partner was found.
-    fn nothing_of_yours(&self) -> String;
-}
-
 /// The day of an instant as readers of a trace see it.
 pub type DayOf<'a> = &'a dyn Fn(Millis) -> String;
 
@@ -84,14 +45,14 @@ pub fn utc_day(at: Millis) -> String {
 pub fn render(
     decision: &Decision,
     reader: &Reader,
-    phrases: &dyn Phrases,
+    language: Language,
     day_of: DayOf<'_>,
 ) -> String {
-    let mut lines = vec![phrases.order(decision)];
+    let mut lines = vec![language.order(decision)];
     match reader {
-        Reader::Partner(partner) => for_partner(decision, partner, (phrases, day_of), &mut lines),
-        Reader::Manager => for_merchant(decision, (phrases, day_of), false, &mut lines),
-        Reader::Ops => for_merchant(decision, (phrases, day_of), true, &mut lines),
+        Reader::Partner(partner) => for_partner(decision, partner, (language, day_of), &mut lines),
+        Reader::Manager => for_merchant(decision, (language, day_of), false, &mut lines),
+        Reader::Ops => for_merchant(decision, (language, day_of), true, &mut lines),
     }
     lines.push(String::new());
     lines.join("\n")
@@ -104,29 +65,29 @@ fn said<'a>(decision: &'a Decision, candidate: &'a Candidate, day_of: DayOf<'_>)
 
 fn for_merchant(
     decision: &Decision,
-    (phrases, day_of): (&dyn Phrases, DayOf<'_>),
+    (language, day_of): (Language, DayOf<'_>),
     ops: bool,
     lines: &mut Vec<String>,
 ) {
-    lines.push(phrases.outcome(decision));
-    lines.extend(phrases.members(decision));
-    lines.extend(phrases.channel(decision));
+    lines.push(language.outcome(decision));
+    lines.extend(language.members(decision));
+    lines.extend(language.channel(decision));
     let trace = &decision.trace;
-    lines.push(phrases.candidates(trace.candidates.len()));
+    lines.push(language.candidates(trace.candidates.len()));
     for candidate in &trace.candidates {
-        lines.push(format!("  {}", phrases.touch(candidate, true)));
-        let sentence = phrases.sentence(&said(decision, candidate, day_of));
+        lines.push(format!("  {}", language.touch(candidate, true)));
+        let sentence = language.sentence(&said(decision, candidate, day_of));
         lines.push(format!("    {} {}: {sentence}", candidate.verdict.as_str(), candidate.code));
-        lines.push(format!("    {}", phrases.window(decision, candidate)));
+        lines.push(format!("    {}", language.window(decision, candidate)));
         if ops {
-            lines.push(format!("    {}", phrases.details(candidate)));
+            lines.push(format!("    {}", details(candidate)));
         }
     }
-    lines.extend(phrases.unlisted(decision));
-    lines.extend(trace.notes.iter().map(|note| phrases.note(*note)));
-    lines.extend(phrases.basis(decision));
+    lines.extend(language.unlisted(decision));
+    lines.extend(trace.notes.iter().map(|note| language.note(*note)));
+    lines.extend(language.basis(decision));
     if ops {
-        lines.extend(phrases.identity(decision));
+        lines.extend(identity(decision));
     }
 }
 
@@ -134,7 +95,7 @@ fn for_merchant(
 fn for_partner(
     decision: &Decision,
     partner: &PartnerName,
-    (phrases, day_of): (&dyn Phrases, DayOf<'_>),
+    (language, day_of): (Language, DayOf<'_>),
     lines: &mut Vec<String>,
 ) {
     let own = |of: Option<&PartnerName>| of == Some(partner);
@@ -142,18 +103,68 @@ fn for_partner(
     let credit = credits.fold(None, |sum: Option<i64>, credit| {
         Some(sum.unwrap_or(0).saturating_add(credit.amount.0))
     });
-    lines.push(phrases.outcome_for(decision, credit.map(Micros)));
+    lines.push(language.outcome_for(decision, credit.map(Micros)));
     let touches: Vec<&Candidate> =
         decision.trace.candidates.iter().filter(|c| own(c.partner.as_ref())).collect();
     if touches.is_empty() {
-        lines.push(phrases.nothing_of_yours());
+        lines.push(language.nothing_of_yours().into());
     }
     for candidate in touches {
-        lines.push(format!("  {}", phrases.touch(candidate, false)));
-        let sentence = phrases.sentence(&said(decision, candidate, day_of));
+        lines.push(format!("  {}", language.touch(candidate, false)));
+        let sentence = language.sentence(&said(decision, candidate, day_of));
         lines.push(format!("    {} {}: {sentence}", candidate.verdict.as_str(), candidate.code));
     }
     let shown = [Code::Unconfirmed, Code::Test];
     let notes = decision.trace.notes.iter().filter(|note| shown.contains(note));
-    lines.extend(notes.map(|note| phrases.note(*note)));
+    lines.extend(notes.map(|note| language.note(*note)));
+}
+
+/// What only ops read of a candidate: ids, evidence.
+fn details(candidate: &Candidate) -> String {
+    let reach = |reach: &Reach| match reach {
+        Reach::ClickId => "click id",
+        Reach::ExemptClickId => "exempt click id",
+        Reach::SharedId => "shared id",
+        Reach::Merge => "merge",
+    };
+    let by: Vec<&str> = candidate.reached_by.iter().map(reach).collect();
+    let flags: Vec<&str> = candidate.flags.iter().map(|flag| flag.as_str()).collect();
+    let mut text = format!(
+        "{}, reached by {}, consent {}, step {}",
+        candidate.touch,
+        by.join(" and "),
+        candidate.consent.as_str(),
+        candidate.step
+    );
+    if !flags.is_empty() {
+        text.push_str(&format!(", flags {}", flags.join(" ")));
+    }
+    if let Some(judged) = &candidate.judged {
+        text.push_str(&format!(", judged {} times: {}", judged.count, judged.reason));
+    }
+    text
+}
+
+/// What only ops read of a decision: ids of the buyer, and the hash of the inputs.
+fn identity(decision: &Decision) -> Vec<String> {
+    let identity = &decision.trace.identity;
+    let mut lines = Vec::new();
+    let parts = [
+        ("Ids", &identity.ids),
+        ("Joined by merges", &identity.merged),
+        ("Oversize", &identity.oversize),
+    ];
+    for (name, ids) in parts {
+        if !ids.is_empty() {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            lines.push(format!("{name}: {}", ids.join(" ")));
+        }
+    }
+    for (id, epoch) in &identity.crowded {
+        lines.push(format!("Too many touches: {id} in epoch {epoch}"));
+    }
+    lines.push(format!("Inputs {}", decision.inputs_hash));
+    lines
+        .extend(decision.trace.terms.iter().map(|used| format!("Terms {} {}", used.id, used.hash)));
+    lines
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use attribution::{FjallKv, Phrases, Reader};
+use attribution::{FjallKv, Reader};
 use event::{PartnerName, ProgramName};
 use eventlog::LogReader;
 use report::View;
@@ -84,12 +84,12 @@ impl Beside for Node {
         let lost = partners.iter().find(|name| Some(*name) != decision.winner.as_ref());
         let asked_for = asked.partner.as_ref().filter(|name| partners.contains(name));
         let shown = asked_for.or(lost).or_else(|| partners.first()).cloned();
-        let phrases: &dyn Phrases = match asked.language {
-            Language::English => &attribution::English,
-            Language::French => &attribution::French,
+        let language = match asked.language {
+            Language::English => attribution::Language::English,
+            Language::French => attribution::Language::French,
         };
         let day_of = |at| asked.zone.day_text(at);
-        let text = |reader: &Reader| attribution::render(&decision, reader, phrases, &day_of);
+        let text = |reader: &Reader| attribution::render(&decision, reader, language, &day_of);
         let partner = shown.map(|name| {
             let seen = text(&Reader::Partner(name.clone()));
             (name, seen)

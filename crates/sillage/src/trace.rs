@@ -133,7 +133,12 @@ pub(crate) fn rendered(decision: &Decision, reader: &Reader) -> anyhow::Result<S
             name.parse().with_context(|| format!("{name:?} is no name of a partner"))?,
         ),
     };
-    Ok(attribution::render(decision, &reader, &attribution::English, &attribution::utc_day))
+    Ok(attribution::render(
+        decision,
+        &reader,
+        attribution::Language::English,
+        &attribution::utc_day,
+    ))
 }
 
 /// Decides again from the trace and the recorded terms, and says what came out.

@@ -2,14 +2,14 @@
 
 use expect_test::{Expect, expect};
 
-use super::{English, French, Phrases, Reader, render, utc_day};
+use super::{Language, Reader, render, utc_day};
 use crate::build::World;
 use crate::random::script;
 
 #[expect(clippy::needless_pass_by_value, reason = "an expectation is written where it is used")]
 fn check(script: &str, reader: Reader, expected: Expect) {
     let world = World::read(script);
-    expected.assert_eq(&render(&world.decisions()[0], &reader, &English, &utc_day));
+    expected.assert_eq(&render(&world.decisions()[0], &reader, Language::English, &utc_day));
 }
 
 fn partner(name: &str) -> Reader {
@@ -192,7 +192,7 @@ fn a_partners_trace_names_nobody_else_and_no_person() {
     const PARTNERS: [&str; 4] = ["alphablog", "betacash", "gammacode", "deltamail"];
     for seed in 0..400 {
         for decision in World::read(&script(seed)).decisions() {
-            let languages = [&English as &dyn Phrases, &French];
+            let languages = [Language::English, Language::French];
             for (reader, words) in PARTNERS.into_iter().zip(languages.into_iter().cycle()) {
                 let text = render(&decision, &partner(reader), words, &utc_day);
                 for other in PARTNERS.iter().filter(|name| **name != reader) {
@@ -224,8 +224,8 @@ fn who_lost_reads_the_day_of_the_winning_touch_and_not_its_minute() {
     let decision = &world.decisions()[0];
     let day = |at: event::Millis| format!("day {}", at.0 / event::time::DAY_MS);
     for (words, sentence) in [
-        (&English as &dyn Phrases, "a later eligible touch of day 20765 was credited."),
-        (&French, "un contact éligible plus récent, du day 20765, a été retenu."),
+        (Language::English, "a later eligible touch of day 20765 was credited."),
+        (Language::French, "un contact éligible plus récent, du day 20765, a été retenu."),
     ] {
         let anna = render(decision, &partner("anna"), words, &day);
         let winner = decision.credits[0].touched_at;
@@ -242,7 +242,7 @@ fn french_has_a_line_for_each_english_one() {
     for seed in 0..100 {
         for decision in World::read(&script(seed)).decisions() {
             for reader in [Reader::Manager, Reader::Ops, partner("alphablog")] {
-                let [english, french] = [&English as &dyn Phrases, &French]
+                let [english, french] = [Language::English, Language::French]
                     .map(|words| render(&decision, &reader, words, &utc_day));
                 assert_eq!(
                     english.lines().count(),
