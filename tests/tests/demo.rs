@@ -59,9 +59,32 @@ fn a_play_prints_what_its_seed_says() {
 }
 
 #[test]
+fn days_on_which_the_clocks_change_are_paid_as_the_truth_says() {
+    // Twelve days, of which the first four are due: the third has 23 hours.
+    let played = Command::new(binary())
+        .args(["demo", "--seconds", "24", "--rate", "30", "--begin", "2027-03-26", "--json"])
+        .output()
+        .expect("run the demo");
+    let said = String::from_utf8_lossy(&played.stdout).into_owned();
+    let figures: Value = serde_json::from_str(&said).expect("one JSON object");
+    assert_eq!(figures["expected_differences"], 0, "{said}");
+    for paid in ["click", "impression"] {
+        let days = figures["days_paid"][paid].as_array().expect("days");
+        assert!(days.iter().any(|day| day == "2027-03-28"), "{paid}: {said}");
+    }
+    assert!(played.status.success(), "{}", String::from_utf8_lossy(&played.stderr));
+}
+
+#[test]
 fn a_length_that_is_none_is_refused_with_its_range() {
     let refused = Command::new(binary()).args(["demo", "--seconds", "0"]).output().unwrap();
     assert_eq!(refused.status.code(), Some(64));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(said.contains("5..=3600"), "{said}");
+    for (day, why) in [("soon", "give a day"), ("1969-01-01", "give a year of 2025..=2060")] {
+        let refused = Command::new(binary()).args(["demo", "--begin", day]).output().unwrap();
+        assert_eq!(refused.status.code(), Some(64));
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(said.contains(why), "{said}");
+    }
 }

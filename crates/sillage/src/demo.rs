@@ -25,13 +25,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use event::{Clock as _, Millis};
 
+use crate::clock::SystemClock;
 use compare::{Comparison, Found};
 use drive::{Progress, Seen};
 use journey::Journey;
 
 /// Hours of the play in one real second.
 pub(crate) const HOURS_PER_SECOND: u32 = 12;
+
+/// Years in which a play may begin.
+const YEARS: std::ops::RangeInclusive<i16> = 2025..=2060;
 
 /// How long after the last request the decisions may take to settle.
 const SETTLE: Duration = Duration::from_secs(20);
@@ -48,6 +53,10 @@ pub(crate) struct DemoArguments {
     /// Seed of the play; the same seed gives the same play.
     #[arg(long, value_name = "SEED", default_value_t = 20_261_103)]
     seed: u64,
+    /// Day on which the play begins, at 00:00 UTC, such as 2027-03-20 to play a month in which the clocks change; now, if it
+    /// is not given.
+    #[arg(long, value_name = "DAY", value_parser = first_instant)]
+    begin: Option<Millis>,
     /// Prints one JSON object instead of tables.
     #[arg(long)]
     json: bool,
@@ -91,7 +100,8 @@ impl Outcome {
 pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
     let shop = if arguments.stay { Some(shop::Closed::bind()?) } else { None };
     let origin = shop.as_ref().map(shop::Closed::origin);
-    let stage = stage::Running::start(origin).context("start the demo's node")?;
+    let begin = arguments.begin.unwrap_or_else(|| SystemClock.now());
+    let stage = stage::Running::start(origin, begin).context("start the demo's node")?;
     let journeys = draw(arguments);
     let quiet = arguments.json;
     if !quiet {
@@ -105,7 +115,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
     } else {
         print::tables(&outcome);
         contested::print(&outcome, stage.zone())?;
-        print::verdict(arguments.seed, &outcome);
+        print::verdict(arguments, &outcome);
     }
     if let Some(shop) = shop {
         stage.slow_down();
@@ -115,6 +125,14 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
     }
     stage.stop()?;
     Ok(if agreed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn first_instant(day: &str) -> Result<Millis, String> {
+    let day: jiff::civil::Date = day.parse().map_err(|_| "give a day such as 2027-03-20")?;
+    let midnight = day.to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?;
+    let at = Millis(midnight.timestamp().as_millisecond());
+    // Ids of events and click ids hold times of this century.
+    if YEARS.contains(&day.year()) { Ok(at) } else { Err(format!("give a year of {YEARS:?}")) }
 }
 
 /// Journeys whose steps come to `rate` a second.

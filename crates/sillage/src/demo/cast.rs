@@ -42,7 +42,7 @@ const DEALS: &[Pay] = &[
 ];
 
 /// The players, best known first.
-pub(super) const PLAYERS: [Player; 8] = [
+pub(super) const PLAYERS: [Player; 9] = [
     Player {
         partner: Some("lea-voyage"),
         title: "Léa voyage",
@@ -115,6 +115,15 @@ pub(super) const PLAYERS: [Player; 8] = [
         click_window_h: days(30),
         share: 0.0,
     },
+    Player {
+        partner: Some("marc-run"),
+        title: "Marc court",
+        kind: "influencer",
+        pay: INFLUENCERS,
+        link: "marc-banner",
+        click_window_h: days(14),
+        share: 0.0,
+    },
 ];
 
 const fn days(days: u32) -> f64 {
@@ -127,6 +136,8 @@ pub(super) const PAID_SEARCH: usize = 5;
 pub(super) const CASHBACK: usize = 6;
 /// The partner whose part in the program has ended.
 pub(super) const ENDED: usize = 7;
+/// Who shows banners that nobody clicks, and is paid by the thousand.
+pub(super) const BANNERS: usize = 8;
 
 /// User agents of people.
 pub(super) const PEOPLE: [&str; 4] = [

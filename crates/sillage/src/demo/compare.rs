@@ -223,7 +223,7 @@ pub(super) fn compare(
         ));
     }
     account_differences(journeys, found, &mut comparison);
-    comparison.differences.extend(days::differences(&seen.clicks, found, times));
+    comparison.differences.extend(days::differences(seen, found, times));
     comparison.differences.extend(click_differences(journeys, found));
     comparison.differences.extend(refusal_differences(journeys, found));
     comparison.differences.extend(loss_differences(found, seen));

@@ -1,7 +1,8 @@
-//! What partners must earn without any order: the truth about pay for clicks and periods, from what the senders sent.
+//! What partners must earn without any order: the truth about pay for clicks, impressions and periods, from what the senders
+//! sent.
 //!
-//! The rates stand here a second time, as facts of the play; a test holds them against the catalog. The moment of a click is
-//! what the answer to it says: its event id. Nobody in the play is paid for impressions.
+//! The rates stand here a second time, as facts of the play; a test holds them against the catalog. The moment of a touch is
+//! what the answer to it says: its event id.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +12,14 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
-use super::cast::PLAYERS;
+use super::cast::{BANNERS, PLAYERS};
 use super::compare::{Difference, Found, difference};
+use super::drive::Seen;
 
 /// Players that are paid for each click, and micros.
 const CLICKS: [(usize, i64); 1] = [(1, 40_000)];
+/// Players that are paid for each thousand impressions of a day, and micros.
+const IMPRESSIONS: [(usize, i64); 1] = [(BANNERS, 2_000_000)];
 /// Players that are paid for each month that begins, and micros.
 const MONTHS: [(usize, i64); 1] = [(2, 150_000_000)];
 /// How long the program waits for what comes late, in days.
@@ -35,13 +39,9 @@ pub(super) struct Times {
 type Paid = (&'static str, Purpose, Date);
 
 /// Every day that is due by now is booked at what it must earn, and no other day is.
-pub(super) fn differences(
-    clicks: &[(usize, EventId)],
-    found: &Found,
-    times: Times,
-) -> Vec<Difference> {
+pub(super) fn differences(seen: &Seen, found: &Found, times: Times) -> Vec<Difference> {
     let Ok(zone) = TimeZone::get(times.zone) else { return Vec::new() };
-    let expected = expected(clicks, &zone, times);
+    let expected = expected(seen, &zone, times);
     let mut booked: BTreeMap<(&str, Purpose, Date), i128> = BTreeMap::new();
     for (key, (purpose, amount)) in &found.day_pay {
         let Ok(day) = key.day.parse::<Date>() else { continue };
@@ -64,17 +64,30 @@ pub(super) fn differences(
     differences
 }
 
-fn expected(clicks: &[(usize, EventId)], zone: &TimeZone, times: Times) -> BTreeMap<Paid, i128> {
+fn expected(seen: &Seen, zone: &TimeZone, times: Times) -> BTreeMap<Paid, i128> {
     let name = |player: usize| PLAYERS.get(player).and_then(|player| player.partner);
     let day_of = |at: Millis| {
         Timestamp::from_millisecond(at.0).map(|at| zone.to_datetime(at).date()).unwrap_or(Date::MIN)
     };
+    let counted = |touches: &[(usize, EventId)], player: usize| {
+        let mut days: BTreeMap<Date, i128> = BTreeMap::new();
+        for (_, touch) in touches.iter().filter(|(of, _)| *of == player) {
+            *days.entry(day_of(touch.time())).or_default() += 1;
+        }
+        days
+    };
     let mut expected = BTreeMap::new();
     for (player, micros) in CLICKS {
         let Some(partner) = name(player) else { continue };
-        for (_, click) in clicks.iter().filter(|(of, _)| *of == player) {
-            let place = (partner, Purpose::Click, day_of(click.time()));
-            *expected.entry(place).or_default() += i128::from(micros);
+        for (day, clicks) in counted(&seen.clicks, player) {
+            expected.insert((partner, Purpose::Click, day), clicks * i128::from(micros));
+        }
+    }
+    for (player, micros) in IMPRESSIONS {
+        let Some(partner) = name(player) else { continue };
+        for (day, impressions) in counted(&seen.impressions, player) {
+            let earned = impressions * i128::from(micros) / 1_000;
+            expected.insert((partner, Purpose::Impression, day), earned);
         }
     }
     for (player, micros) in MONTHS {
@@ -106,7 +119,7 @@ mod tests {
     use event::{EventId, LaneId, Millis, Sequence};
 
     use super::super::cast::PLAYERS;
-    use super::{CLICKS, Found, MONTHS, SLACK_MS, Times, differences};
+    use super::{CLICKS, Found, IMPRESSIONS, MONTHS, SLACK_MS, Seen, Times, differences};
 
     /// 2026-11-03T00:00:00Z.
     const NOW: Millis = Millis(1_793_664_000_000);
@@ -129,7 +142,8 @@ mod tests {
                 paid.iter().find(|(of, _)| *of == n).map(|(_, micros)| event::Micros(*micros))
             };
             assert_eq!(pays(PaidFor::Click, touched), of(&CLICKS).map(Pays::PerClick), "{partner}");
-            assert_eq!(pays(PaidFor::Impression, touched), None, "{partner}");
+            let thousand = of(&IMPRESSIONS).map(Pays::PerThousandImpressions);
+            assert_eq!(pays(PaidFor::Impression, touched), thousand, "{partner}");
             for period in [Period::Day, Period::Week, Period::Month] {
                 let amount = of(&MONTHS).filter(|_| period == Period::Month);
                 let pay = amount.map(|amount| Pays::PerPeriod { period, amount });
@@ -138,27 +152,97 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_day_that_is_due_is_booked_at_its_clicks_and_others_may_be_missing() {
-        let click =
-            |n| (1, EventId::minted(Millis(NOW.0 + 1), Sequence(n), LaneId::from_random(1)));
-        let over = NOW.0 + DAY - 3_600_000 + 7 * DAY + SLACK_MS;
-        let differ = |booked: Option<i64>, read: i64| {
-            let mut found = Found::default();
+    const H: i64 = 3_600_000;
+    /// Midnight of 25 October 2026 in Paris, a day of 25 hours, and of 28 March 2027, one of 23.
+    const AUTUMN: i64 = 1_792_879_200_000;
+    const SPRING: i64 = 1_806_188_400_000;
+
+    /// A player's touches at these times.
+    fn touches(player: usize, at: &[i64]) -> Vec<(usize, EventId)> {
+        let id = |(at, n)| EventId::minted(Millis(at), Sequence(n), LaneId::from_random(1));
+        at.iter().copied().zip(1..).map(id).map(|id| (player, id)).collect()
+    }
+
+    fn booked(of: &[(&str, Purpose, &str, i64)]) -> Found {
+        let mut found = Found::default();
+        for (partner, purpose, day, micros) in of {
             let key = PayDay {
                 program: "boutique".parse().unwrap(),
-                partner: "comparo".parse().unwrap(),
+                partner: partner.parse().unwrap(),
                 terms: "x".into(),
                 rank: 1,
-                day: "2026-11-03".into(),
+                day: (*day).into(),
             };
-            let pay = booked.map(|booked| (key, (Purpose::Click, i128::from(booked))));
-            found.day_pay.extend(pay);
+            found.day_pay.insert(key, (*purpose, i128::from(*micros)));
+        }
+        found
+    }
+
+    #[test]
+    fn a_day_that_is_due_is_booked_at_its_clicks_and_others_may_be_missing() {
+        let seen = Seen {
+            clicks: [touches(1, &[NOW.0 + 1, NOW.0 + 2]), touches(0, &[NOW.0 + 3])].concat(),
+            ..Seen::default()
+        };
+        let over = NOW.0 + DAY - H + 7 * DAY + SLACK_MS;
+        let differ = |micros: Option<i64>, read: i64| {
+            let found = micros.map(|micros| ("comparo", Purpose::Click, "2026-11-03", micros));
             let times = Times { begun: NOW, read: Millis(read), zone: "Europe/Paris" };
-            !differences(&[click(1), click(2), (0, click(3).1)], &found, times).is_empty()
+            !differences(&seen, &booked(found.as_slice()), times).is_empty()
         };
         assert!(differ(None, over) && !differ(None, over - 1));
         assert!(!differ(Some(80_000), over) && !differ(Some(80_000), over - 1));
         assert!(differ(Some(80_001), over) && differ(Some(40_000), over - 1));
+    }
+
+    #[test]
+    fn thousands_of_impressions_are_cut_to_whole_micros_once_a_day() {
+        let seen = |count: i64| Seen {
+            impressions: touches(
+                IMPRESSIONS[0].0,
+                &(0..count).map(|n| NOW.0 + n).collect::<Vec<_>>(),
+            ),
+            ..Seen::default()
+        };
+        let times = Times { begun: NOW, read: Millis(NOW.0 + 30 * DAY), zone: "Europe/Paris" };
+        let differ = |count: i64, micros: i64| {
+            let of = [("marc-run", Purpose::Impression, "2026-11-03", micros)];
+            let of = differences(&seen(count), &booked(&of), times);
+            of.iter().any(|difference| difference.what.contains("marc-run"))
+        };
+        assert!(!differ(1, 2_000) && differ(1, 1_999) && !differ(500, 1_000_000));
+    }
+
+    #[test]
+    fn a_day_on_which_the_clocks_change_has_the_touches_of_its_25_or_23_hours() {
+        for (midnight, hours, day, before, after) in [
+            (AUTUMN, 25, "2026-10-25", "2026-10-24", "2026-10-26"),
+            (SPRING, 23, "2027-03-28", "2027-03-27", "2027-03-29"),
+        ] {
+            let over = midnight + hours * H;
+            let seen = Seen {
+                clicks: touches(1, &[midnight - 1, midnight, over - 1, over]),
+                ..Seen::default()
+            };
+            let times = |read| Times {
+                begun: Millis(midnight - DAY),
+                read: Millis(read),
+                zone: "Europe/Paris",
+            };
+            let of = |day, clicks| ("comparo", Purpose::Click, day, clicks * 40_000);
+            let right = booked(&[of(before, 1), of(day, 2), of(after, 1)]);
+            let differ = |found: &Found, read| {
+                let all = differences(&seen, found, times(read));
+                all.iter().filter(|one| one.what.contains("comparo")).count()
+            };
+            let due = over + 7 * DAY + SLACK_MS;
+            assert_eq!(differ(&right, due), 0, "{day}");
+            // A day of 24 hours would be another one, and would be due at another time.
+            let wrong =
+                booked(&[of(before, 1), of(day, 3 - i64::from(hours == 25) * 2), of(after, 1)]);
+            assert_eq!(differ(&wrong, due), 1, "{day}");
+            let missing = booked(&[of(before, 1)]);
+            assert_eq!((differ(&missing, due - 1), differ(&missing, due)), (0, 1), "{day}");
+        }
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Seen {
     pub events: BTreeMap<EventId, bool>,
     /// Clicks of people by player.
     pub clicks: Vec<(usize, EventId)>,
+    /// Impressions by player.
+    pub impressions: Vec<(usize, EventId)>,
     /// Answers by step and status.
     pub answers: BTreeMap<(&'static str, u16), u64>,
     /// Requests without an answer, in words.
@@ -93,10 +95,15 @@ pub(super) fn play(stage: &Stage, journeys: &[Journey], progress: &Progress) -> 
             if let Some(due) = journey.steps.get(step) {
                 let mut browser = locked(browser);
                 let (name, result) = send(stage, &line, &mut browser, (index, journey, &due.step));
-                if let (Step::Click { player, agent: Agent::Person, .. }, Ok(answer)) =
-                    (&due.step, &result)
-                {
-                    seen.clicks.extend(answer.event.map(|event| (*player, event)));
+                let touch = result.as_ref().ok().and_then(|answer| answer.event);
+                match &due.step {
+                    Step::Click { player, agent: Agent::Person, .. } => {
+                        seen.clicks.extend(touch.map(|event| (*player, event)));
+                    }
+                    Step::Impression { player } => {
+                        seen.impressions.extend(touch.map(|event| (*player, event)));
+                    }
+                    _ => {}
                 }
                 note(&mut seen, name, result);
             }
@@ -314,6 +321,7 @@ fn note(seen: &mut Seen, name: &'static str, result: Result<Answer, NoAnswer>) {
 fn join(mut all: Seen, one: Seen) -> Seen {
     all.events.extend(one.events);
     all.clicks.extend(one.clicks);
+    all.impressions.extend(one.impressions);
     for (key, count) in one.answers {
         *all.answers.entry(key).or_default() += count;
     }

@@ -1,7 +1,7 @@
 //! What the demo shows: progress, tables, one order's trace, the account of losses, and the verdict.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the demo speaks to a person")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -11,11 +11,11 @@ use event::{Code, Micros};
 use serde_json::json;
 
 use super::cast::PLAYERS;
-use super::compare::{self, count, in_flight, refusals};
+use super::compare::{self, Found, count, in_flight, refusals};
 use super::journey::Journey;
 use super::money;
 use super::stage::Running;
-use super::{HOURS_PER_SECOND, Outcome};
+use super::{DemoArguments, HOURS_PER_SECOND, Outcome};
 
 /// Differences that are printed; the others are counted.
 const DIFFERENCES_SHOWN: usize = 20;
@@ -162,7 +162,8 @@ fn not_due(outcome: &Outcome) -> i64 {
         .fold(0, i64::saturating_add)
 }
 
-pub(super) fn verdict(seed: u64, outcome: &Outcome) {
+pub(super) fn verdict(arguments: &DemoArguments, outcome: &Outcome) {
+    let DemoArguments { seed, seconds, rate, .. } = arguments;
     let rejected = count(outcome.found.rejected.len());
     let missing = count(in_flight(&outcome.found, &outcome.seen).len());
     println!(
@@ -190,9 +191,16 @@ pub(super) fn verdict(seed: u64, outcome: &Outcome) {
     }
     if outcome.seen.late > 0 {
         println!(
-            "{} steps began more than a second late: the machine was too slow for this rate",
+            "{} steps began more than a second late: the machine was too slow for {rate} requests a second",
             thousands(outcome.seen.late)
         );
+        if !differences.is_empty() {
+            println!(
+                "  A second is {HOURS_PER_SECOND} hours of the play, so that can explain differences. Slower: \
+                 sillage demo --seconds {seconds} --rate {}",
+                (rate / 2).max(1)
+            );
+        }
     }
     let orders: u64 = outcome.comparison.kinds.values().map(|(_, all)| all).sum();
     println!(
@@ -226,6 +234,7 @@ pub(super) fn json(seed: u64, outcome: &Outcome) -> Result<()> {
         "books_balanced": outcome.balanced(),
         "recomputed_difference_micros": outcome.comparison.money_difference_micros,
         "commission_micros": outcome.commission_micros(),
+        "days_paid": days_paid(&outcome.found),
         "expected_differences": outcome.comparison.differences.len(),
         "differences": differences,
         "unanswered": outcome.seen.failures.len(),
@@ -235,6 +244,17 @@ pub(super) fn json(seed: u64, outcome: &Outcome) -> Result<()> {
     });
     println!("{}", serde_json::to_string(&object)?);
     Ok(())
+}
+
+/// Days that are paid for touches or periods, by what they are paid for.
+fn days_paid(found: &Found) -> BTreeMap<&'static str, BTreeSet<&str>> {
+    let mut days: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (day, (purpose, amount)) in &found.day_pay {
+        if *amount != 0 {
+            days.entry(purpose.as_str()).or_default().insert(&*day.day);
+        }
+    }
+    days
 }
 
 pub(super) fn stay(stage: &Running, [blog, shop]: [String; 2]) {

@@ -17,7 +17,7 @@ use super::HOURS_PER_SECOND;
 use super::browser::Signer;
 use super::days::Times;
 use super::drive::Stage;
-use crate::clock::{ScaledClock, SystemClock};
+use crate::clock::ScaledClock;
 use crate::config::Config;
 use crate::node::{Node, Roles, Setup};
 use crate::signals::Listener;
@@ -53,8 +53,9 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts the node; returns when it answers. The catalog's shop moves to `shop_origin`, if there is one.
-    pub(super) fn start(shop_origin: Option<String>) -> Result<Self> {
+    /// Starts the node at this time of its own; returns when it answers. The catalog's shop moves to `shop_origin`, if there
+    /// is one.
+    pub(super) fn start(shop_origin: Option<String>, begin: Millis) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("sillage-demo-").tempdir()?;
         let at = |name: &str| folder.path().join(name);
         let mut catalog = CATALOG.to_owned();
@@ -66,7 +67,7 @@ impl Running {
         }
         let shop_origin = shop_origin.unwrap_or_else(|| SHOP_ORIGIN.to_owned());
         fs::write(at("catalog.toml"), catalog.replace(SHOP_ORIGIN, &shop_origin))?;
-        let clock = ScaledClock::new(HOURS_PER_SECOND * 3600, SystemClock.now());
+        let clock = ScaledClock::new(HOURS_PER_SECOND * 3600, begin);
         let begun = clock.now();
         let signer = signer(&at("keys.toml"), clock.clone()).context("make keys")?;
         let config = config(&folder);
