@@ -25,6 +25,7 @@ import sys
 
 import audit
 import days
+import scenario
 from booked import Book
 from facts import Folder
 
@@ -108,7 +109,7 @@ def main():
     for day in paid_days.values():
         for account, micros in day.balances():
             balances[account, day.currency] += micros
-    figures, wrong = figures_of(folder, books), 0
+    figures, wrong = figures_of(folder, books) | scenario.figures(folder, books), 0
     figures["touches"] = len(folder.touches.all)
     for purpose, count in sorted(collections.Counter(day.purpose for day in paid_days.values()).items()):
         figures[f"days_{purpose}"] = count

@@ -143,10 +143,21 @@ class Catalog:
         """Whether the program moves no money at t."""
         return at(self.program(program).get("mode", []), t) != "live"
 
-    def forfeits(self, program, partner):
-        """Starts of the partner's ends by forfeit that are there."""
+    def ends(self, program, partner):
+        """(mode, start) of the partner's ends."""
         for version in self._membership(program, partner).get("state", []):
             value = version["value"]
-            if value["state"] == "ended" and value["mode"] == "forfeit" and "valid_from" in version:
-                if self.now is None or version["valid_from"] <= self.now:
-                    yield version["valid_from"]
+            if value["state"] == "ended" and "valid_from" in version:
+                yield value["mode"], version["valid_from"]
+
+    def forfeits(self, program, partner):
+        """Starts of the partner's ends by forfeit that are there."""
+        for mode, start in self.ends(program, partner):
+            if mode == "forfeit" and (self.now is None or start <= self.now):
+                yield start
+
+    def place_of_terms(self, program, t):
+        """Which of the program's own terms hold at t, from 1; 0: none."""
+        versions = self.program(program).get("terms", [])
+        terms = at(versions, t)
+        return next((n for n, version in enumerate(versions, 1) if version["value"] is terms), 0)

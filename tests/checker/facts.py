@@ -17,8 +17,9 @@ class Act:
         self.event = event
         self.id = envelope["id"]
         self.body = envelope["body"]
+        self.received_at = envelope["received_at"]
         self.kind = KINDS[self.body["action"]]
-        self.rank = (self.body.get("revision", 0), envelope["occurred_at"], envelope["received_at"], event)
+        self.rank = (self.body.get("revision", 0), envelope["occurred_at"], self.received_at, event)
 
 
 class Facts:

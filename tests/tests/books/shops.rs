@@ -36,14 +36,18 @@ pub(crate) fn rfc3339(ms: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
-/// Terms of a program before the first change, after it, and (so that orders stay open) in the last hour.
+/// When the last terms begin, in milliseconds after the stream began: in the midst of it.
+pub(crate) const IN_MIDSTREAM: i64 = 15_000;
+
+/// Terms of a program before the first change, after it, (so that orders stay open) in the last hour, and from the midst of
+/// the stream on.
 struct Terms {
     /// Keys of all versions.
     always: &'static str,
-    /// What says the time of the lock, in the first two versions and in the last one.
+    /// What says the time of the lock, in the first two versions and in the last two.
     lock: [&'static str; 2],
-    /// Rules of the three versions.
-    rules: [&'static str; 3],
+    /// Rules of the versions.
+    rules: [&'static str; 4],
 }
 
 const TERMS: [Terms; 4] = [
@@ -73,6 +77,7 @@ const TERMS: [Terms; 4] = [
             r#"{ customer = "new", per_order = "5.00", cap_per_order = "4.99" },
                { percent = "6.6667" },
                { percent = "1", currency = "KWD" }"#,
+            r#"{ sku = ["B2"], excluded = true }, { percent = "7.7777", cap_per_order = "3.21" }"#,
         ],
     },
     Terms {
@@ -83,6 +88,7 @@ const TERMS: [Terms; 4] = [
                { per_thousand_impressions = "999", partner = ["bob", "xia"] }"#,
             r#"{ sku = ["a1", "A1"], per_order = "50" }, { percent = "0.5" }, { per_click = "3" }, { per_day = "1" }"#,
             r#"{ percent = "8" }"#,
+            r#"{ percent = "9.9" }"#,
         ],
     },
     Terms {
@@ -93,6 +99,7 @@ const TERMS: [Terms; 4] = [
             r#"{ customer = "returning", excluded = true }, { percent = "2.5", cap_per_order = "0.123456" },
                { per_month = "9.999", partner = ["cyd"] }, { per_click = "0.001" }"#,
             r#"{ coupon = ["spring"], percent = "20" }"#,
+            r#"{ percent = "1.2345" }"#,
         ],
     },
     Terms {
@@ -102,6 +109,7 @@ const TERMS: [Terms; 4] = [
             r#"{ percent = "10" }, { per_click = "1" }, { per_week = "5" }"#,
             r#"{ percent = "11", cap_per_order = "3" }, { percent = "2", currency = "EUR" }"#,
             r#"{ percent = "12" }"#,
+            r#"{ percent = "13", cap_per_order = "2" }"#,
         ],
     },
 ];
@@ -125,9 +133,10 @@ pub(crate) fn catalog(now: i64, xia_ends: Option<i64>) -> String {
             before(CHANGES[0]),
             key_name(name),
         );
-        let starts = [None, Some(before(CHANGES[2])), Some(before(CHANGES[5]))];
+        let starts = [None, Some(CHANGES[2]), Some(CHANGES[5]), Some(-IN_MIDSTREAM)];
         for (n, (start, rules)) in starts.into_iter().zip(rules).enumerate() {
-            let start = start.map_or(String::new(), |start| format!("valid_from = {start}\n"));
+            let start =
+                start.map_or(String::new(), |ago| format!("valid_from = {}\n", before(ago)));
             let lock = lock[n / 2];
             let _written = write!(
                 text,

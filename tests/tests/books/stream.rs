@@ -170,13 +170,17 @@ impl<'a> Maker<'a> {
         let lead = self.chance(5);
         let id = if self.chance(10) { format!("b  x-{n}") } else { format!("BX-{n}") };
         let currency = if self.chance(85) { own } else { self.one(&["EUR", "USD", "JPY", "KWD"]) };
-        let at = self.time();
+        // Some shops leave the time to whoever receives the report.
+        let (tells_time, at) =
+            if self.chance(80) { (true, self.time()) } else { (false, self.now) };
         let items = self.items(currency);
         let lines = items.len() as u64;
         let mut report = Map::new();
         report.insert("goal".into(), if lead { "lead" } else { "sale" }.into());
         report.insert(if lead { "client_event_id" } else { "order_id" }.into(), id.clone().into());
-        report.insert("ts".into(), at.into());
+        if tells_time {
+            report.insert("ts".into(), at.into());
+        }
         if lines == 0 || self.chance(60) {
             report.insert("amount".into(), self.amount(currency).into());
         }
