@@ -13,7 +13,7 @@ pub mod validation;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-pub use closed::{Closed, Closing, Lock, Payment, Whole};
+pub use closed::{Closed, Closing, Lock, PaidLine, Payment, Whole};
 pub use conversion::{
     ClaimedTouch, ClickEvidence, ClickSource, ClickVerdict, Conversion, CustomerType, Evidence,
     Item, OrderStatus, Source, Trust,

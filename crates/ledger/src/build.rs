@@ -342,6 +342,8 @@ impl World {
             currency: booked.currency,
             actor: None,
             whole: None,
+            at: None,
+            line: None,
         };
         let id = EventId::derived("pay", &[&count.to_be_bytes(), partner.as_bytes()]);
         self.join(Fact::Payment(id, payment));

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use event::body::posting::{BookedOrder, Purpose};
-use event::body::{OrderState, Payment, Subject, Whole};
+use event::body::{OrderState, PaidLine, Payment, Subject, Whole};
 use event::{Code, Currency, EventId, Micros, Millis, OrderKey, PartnerName, ProgramName};
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +93,70 @@ pub struct Line {
     pub code: Code,
 }
 
+/// A statement that was made, without its lines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// Its id.
+    pub id: String,
+    /// The program.
+    pub program: ProgramName,
+    /// The partner.
+    pub partner: PartnerName,
+    /// The currency.
+    pub currency: Currency,
+    /// Orders and days that were due before this instant; absent in statements of old versions.
+    pub until: Option<Millis>,
+    /// [`Status::Paid`] or [`Status::CutOff`].
+    pub status: Status,
+    /// Sum of what it paid.
+    pub amount_micros: Micros,
+    /// Orders and days that it paid. Count.
+    pub lines: u64,
+    /// When the last of them was paid; absent in statements of old versions.
+    pub made_at: Option<Millis>,
+}
+
+/// Which statements somebody wants to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeFilter {
+    /// Of this program.
+    pub program: ProgramName,
+    /// Of this partner.
+    pub partner: Option<PartnerName>,
+    /// Those behind this one.
+    pub after: Option<MadePlace>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A place in the list of the statements that were made, the newest first. Text form: milliseconds and id,
+/// `1793715725123.01a1a1c9-…`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadePlace {
+    pub(crate) made_at: i64,
+    pub(crate) id: String,
+}
+
+impl std::fmt::Display for MadePlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.made_at, self.id)
+    }
+}
+
+impl std::str::FromStr for MadePlace {
+    type Err = NoPlace;
+
+    fn from_str(text: &str) -> Result<Self, NoPlace> {
+        let (made_at, id) = text.split_once('.').ok_or(NoPlace)?;
+        Ok(Self { made_at: made_at.parse().map_err(|_| NoPlace)?, id: id.to_owned() })
+    }
+}
+
+/// Why a text is no place in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is no place in the list; give the `next` that a list ended with")]
+pub struct NoPlace;
+
 /// A partner's part of a booked order, its shares summed.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Part {
@@ -177,7 +241,39 @@ impl Line {
         })
     }
 
-    /// A line that was paid.
+    /// What its payment says of it.
+    fn as_paid(&self) -> PaidLine {
+        PaidLine {
+            purpose: self.purpose,
+            order_id: self.order_id.clone(),
+            converted_at: self.converted_at,
+            net: self.net_micros,
+            commission: self.commission_micros,
+            paid_before: self.paid_before_micros,
+            state: self.state,
+            code: self.code,
+        }
+    }
+
+    /// The line of a payment as it was paid. None of an old one, which says nothing of it.
+    pub(crate) fn of_payment(subject: &Subject, payment: &Payment) -> Option<Self> {
+        let line = payment.line.clone()?;
+        Some(Self {
+            subject: subject.clone(),
+            purpose: line.purpose,
+            order_id: line.order_id,
+            converted_at: line.converted_at,
+            net_micros: line.net,
+            commission_micros: line.commission,
+            paid_before_micros: line.paid_before,
+            amount_micros: payment.amount,
+            paid: true,
+            state: line.state,
+            code: line.code,
+        })
+    }
+
+    /// A line that was paid, by an old payment.
     pub(crate) fn paid(order: OrderKey, booked: &BookedOrder, part: &Part, amount: Micros) -> Self {
         let cut = |amount: i128| micros(amount).unwrap_or(Micros(i64::MAX));
         Self {
@@ -195,7 +291,7 @@ impl Line {
         }
     }
 
-    /// A line about a day that was paid.
+    /// A line about a day that was paid, by an old payment.
     pub(crate) fn paid_day(day: &DayRow, amount: Micros) -> Self {
         Self {
             subject: Subject::Day(day.key.clone()),
@@ -223,8 +319,8 @@ impl Statement {
         self.lines.iter().filter(|line| !line.paid)
     }
 
-    /// The payment of a line.
-    pub(crate) fn payment(&self, line: &Line, actor: Option<&str>) -> Payment {
+    /// The payment of a line, at this moment.
+    pub(crate) fn payment(&self, line: &Line, at: Millis, actor: Option<&str>) -> Payment {
         let lines = u64::try_from(self.lines.len()).unwrap_or(u64::MAX);
         Payment {
             statement: self.id.clone(),
@@ -233,6 +329,8 @@ impl Statement {
             currency: self.currency,
             actor: actor.map(str::to_owned),
             whole: Some(Whole { until: self.until, lines, amount: self.amount_micros }),
+            at: Some(at),
+            line: Some(line.as_paid()),
         }
     }
 

@@ -47,6 +47,7 @@ pub fn posting(
         actor: cause.actor,
         changed_at: cause.changed_at,
         booked: Some(Box::new(after.clone())),
+        statement: None,
         transfers,
     };
     Some((ids.posting(), posting))

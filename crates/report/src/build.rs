@@ -167,6 +167,7 @@ pub(crate) fn posting(id: &str, number: u64, changed_at: i64, booked: BookedOrde
         actor: None,
         changed_at: Millis(changed_at),
         booked: Some(Box::new(booked)),
+        statement: None,
         transfers: Vec::new(),
     }
 }

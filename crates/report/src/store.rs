@@ -3,6 +3,7 @@
 #[cfg(test)]
 pub(crate) mod audit;
 mod counted;
+mod day_pay;
 mod journeys;
 mod orders;
 mod rezone;
@@ -36,7 +37,7 @@ pub(crate) use subs::hash_of as sub_hash;
 use write::Writer;
 
 /// Format of the file; another one is deleted and filled anew from the topics.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 
 /// Name of the partner under which the merchant's own channels stand. No name of the catalog has brackets.
 pub const OWN: &str = "(own)";

@@ -1,8 +1,10 @@
-//! The feed that a partner lives on: one row per share of an order, told again whenever it changed.
+//! The feed that a partner lives on: one row per share of an order, and one per rule that pays for a day without any order, told
+//! again whenever it changed. So the newest rows of a feed sum to what the partner's accounts have.
 //!
 //! Rows come in the order of their changes. The place of a change never lies before one that was told, so whoever reads on
 //! from `next` misses nothing and is told each change once. Orders of a time when the program only observed are not told.
 
+mod days;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +22,7 @@ use crate::language::{Language, Values};
 use crate::query::answer::{csv_field, csv_reply, format_of, no_others, refused};
 use crate::query::{Given, Refused, View};
 use crate::store::{self, StoreError};
+pub use days::DayPay;
 
 /// Where the admin listener answers for transactions.
 pub const TRANSACTIONS: &str = "/v1/transactions";
@@ -113,11 +116,29 @@ pub struct Transaction {
     pub place: Place,
 }
 
+/// A row of the feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Of an order.
+    Order(Transaction),
+    /// Of a day.
+    Day(DayPay),
+}
+
+impl Told {
+    const fn place(&self) -> Place {
+        match self {
+            Self::Order(row) => row.place,
+            Self::Day(row) => row.place,
+        }
+    }
+}
+
 /// Some of the feed.
 #[derive(Clone, Debug)]
 pub struct Part {
     /// The rows, the earliest change first.
-    pub rows: Vec<Transaction>,
+    pub rows: Vec<Told>,
     /// Where to read on.
     pub next: Place,
     /// Whether there was more when this was read.
@@ -365,12 +386,16 @@ impl View {
             let mut select = db.prepare(&feed_sql())?;
             select.query_map(feed_values(request), Found::of)?.collect()
         };
-        let mut found = read().map_err(StoreError::of("read the transactions"))?;
+        let orders = read().map_err(StoreError::of("read the transactions"))?;
+        let days = days::found(&db, request).map_err(StoreError::of("read the pay of days"))?;
+        let orders =
+            orders.into_iter().map(|found| Told::Order(found.shown(&zone, request.language)));
+        let mut rows: Vec<Told> = orders.chain(days.into_iter().map(Told::Day)).collect();
+        rows.sort_by_key(Told::place);
         let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next = found.last().map_or_else(|| request.begins(), |last| last.place);
-        let rows = found.into_iter().map(|found| found.shown(&zone, request.language)).collect();
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().map_or_else(|| request.begins(), Told::place);
         Ok(Part { rows, next, more })
     }
 
@@ -407,29 +432,9 @@ fn instant(text: &str, zone: &Zone) -> Option<Millis> {
 }
 
 fn document(request: &Request, part: &Part) -> Value {
-    let rows = part.rows.iter().map(|row| {
-        let least = row.currency.exponent();
-        let mut shown = json!({
-            "transaction": row.id.to_string(),
-            "goal": row.goal,
-            "status": row.state.as_str(),
-            "status_text": request.language.state(row.state),
-            "code": row.code.number(),
-            "reason": row.reason,
-            "click_time": row.click_time.rfc3339(),
-            "order_time": row.order_time.rfc3339(),
-            "link": row.link,
-            "pcid": row.pcid,
-            "net": exact(row.net.into(), least),
-            "commission": exact(row.commission.into(), least),
-            "currency": row.currency.as_str(),
-            "statement": row.statement,
-            "changed_at": Millis(row.place.changed_at).rfc3339(),
-        });
-        if let Some(shown) = shown.as_object_mut() {
-            shown.extend(row.subs.clone());
-        }
-        shown
+    let rows = part.rows.iter().map(|row| match row {
+        Told::Order(row) => shown(request, row),
+        Told::Day(row) => row.shown(request),
     });
     json!({
         "program": request.program.as_str(),
@@ -440,42 +445,81 @@ fn document(request: &Request, part: &Part) -> Value {
     })
 }
 
-/// The rows as CSV with a heading; the last column is the place to read on from.
+fn shown(request: &Request, row: &Transaction) -> Value {
+    let least = row.currency.exponent();
+    let mut shown = json!({
+        "transaction": row.id.to_string(),
+        "kind": ORDER,
+        "goal": row.goal,
+        "status": row.state.as_str(),
+        "status_text": request.language.state(row.state),
+        "code": row.code.number(),
+        "reason": row.reason,
+        "click_time": row.click_time.rfc3339(),
+        "order_time": row.order_time.rfc3339(),
+        "link": row.link,
+        "pcid": row.pcid,
+        "net": exact(row.net.into(), least),
+        "commission": exact(row.commission.into(), least),
+        "currency": row.currency.as_str(),
+        "statement": row.statement,
+        "changed_at": Millis(row.place.changed_at).rfc3339(),
+    });
+    if let Some(shown) = shown.as_object_mut() {
+        shown.extend(row.subs.clone());
+    }
+    shown
+}
+
+/// The kind of a row that is about an order.
+const ORDER: &str = "order";
+
+/// The rows as CSV with a heading; `place` is where to read on from.
 fn csv(part: &Part) -> String {
     let mut out =
         String::from("transaction,goal,status,code,reason,click_time,order_time,link,pcid");
     for number in 1..=SUB_IDS_MAX {
         out.push_str(&format!(",s{number}"));
     }
-    out.push_str(",net,commission,currency,statement,changed_at,place\r\n");
+    out.push_str(",net,commission,currency,statement,changed_at,place,kind,day\r\n");
     for row in &part.rows {
-        let least = row.currency.exponent();
-        let mut fields = vec![
-            row.id.to_string(),
-            row.goal.clone(),
-            row.state.to_string(),
-            row.code.number().to_string(),
-            row.reason.clone(),
-            row.click_time.rfc3339(),
-            row.order_time.rfc3339(),
-            row.link.clone(),
-            row.pcid.clone().unwrap_or_default(),
-        ];
-        for number in 1..=SUB_IDS_MAX {
-            let sub = row.subs.get(&format!("s{number}")).and_then(Value::as_str);
-            fields.push(sub.unwrap_or_default().to_owned());
-        }
-        fields.extend([
-            exact(row.net.into(), least),
-            exact(row.commission.into(), least),
-            row.currency.to_string(),
-            row.statement.clone().unwrap_or_default(),
-            Millis(row.place.changed_at).rfc3339(),
-            row.place.to_string(),
-        ]);
+        let fields = match row {
+            Told::Order(row) => fields(row),
+            Told::Day(row) => row.fields(),
+        };
         let fields: Vec<String> = fields.iter().map(|field| csv_field(field)).collect();
         out.push_str(&fields.join(","));
         out.push_str("\r\n");
     }
     out
+}
+
+fn fields(row: &Transaction) -> Vec<String> {
+    let least = row.currency.exponent();
+    let mut fields = vec![
+        row.id.to_string(),
+        row.goal.clone(),
+        row.state.to_string(),
+        row.code.number().to_string(),
+        row.reason.clone(),
+        row.click_time.rfc3339(),
+        row.order_time.rfc3339(),
+        row.link.clone(),
+        row.pcid.clone().unwrap_or_default(),
+    ];
+    for number in 1..=SUB_IDS_MAX {
+        let sub = row.subs.get(&format!("s{number}")).and_then(Value::as_str);
+        fields.push(sub.unwrap_or_default().to_owned());
+    }
+    fields.extend([
+        exact(row.net.into(), least),
+        exact(row.commission.into(), least),
+        row.currency.to_string(),
+        row.statement.clone().unwrap_or_default(),
+        Millis(row.place.changed_at).rfc3339(),
+        row.place.to_string(),
+        ORDER.to_owned(),
+        String::new(),
+    ]);
+    fields
 }

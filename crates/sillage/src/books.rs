@@ -2,6 +2,8 @@
 //! while a node keeps it.
 
 pub(crate) mod day;
+#[cfg(test)]
+mod feed;
 mod payout;
 mod routes;
 

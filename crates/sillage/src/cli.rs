@@ -33,7 +33,7 @@ pub(crate) enum Command {
     Books(BooksArguments),
     /// Prints events, decisions or transfers as JSON lines, as they stand on their topics.
     Export(ExportArguments),
-    /// Shows what partners are to be paid for locked orders; with --apply marks it as paid.
+    /// Shows what partners are to be paid up to a day, with --apply marks it as paid; without a day, the statements made.
     Payout(PayoutArguments),
     /// Shows clicks, orders, sales and commissions of a running node by partner, link, day …
     Report(ReportArguments),
@@ -133,21 +133,33 @@ pub(crate) struct PayoutArguments {
     /// The program.
     #[arg(long, value_name = "NAME")]
     pub(crate) program: String,
-    /// Orders whose lock was due before this day (in the program's time zone) or instant, and that are not paid yet.
-    #[arg(long, value_name = "DATE")]
-    pub(crate) until: String,
+    /// Orders and days that were due before this day (in the program's time zone) or instant, and that are not paid yet.
+    #[arg(long, value_name = "DATE", group = "which")]
+    pub(crate) until: Option<String>,
+    /// One statement that was made, again, by its id: as it was given then.
+    #[arg(long, value_name = "ID", group = "which")]
+    pub(crate) statement: Option<String>,
     /// Writes one line per statement and order or day into this file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "which")]
     pub(crate) csv: Option<PathBuf>,
     /// Writes the statements with their orders and days into this file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "which")]
     pub(crate) json: Option<PathBuf>,
     /// Marks the statements as paid. Without it nothing is changed.
-    #[arg(long)]
+    #[arg(long, requires = "until")]
     pub(crate) apply: bool,
     /// Who has it paid, for the books.
     #[arg(long, value_name = "NAME", requires = "apply")]
     pub(crate) actor: Option<String>,
+    /// Of the statements made: those of this partner.
+    #[arg(long, value_name = "NAME", conflicts_with = "which")]
+    pub(crate) partner: Option<String>,
+    /// Of the statements made: those behind this place, which a list ends with.
+    #[arg(long, value_name = "PLACE", conflicts_with = "which")]
+    pub(crate) after: Option<String>,
+    /// Of the statements made: at most so many, 1 to 10000.
+    #[arg(long, value_name = "COUNT", default_value_t = 100, conflicts_with = "which")]
+    pub(crate) limit: u32,
     #[command(flatten)]
     pub(crate) config: ConfigArgument,
 }

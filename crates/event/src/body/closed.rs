@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::body::conversion::{CustomerType, Item};
 use crate::body::decision::{Credit, DecisionStatus, DecisionVersion};
-use crate::body::posting::{OrderState, Share, Subject};
+use crate::body::posting::{OrderState, Purpose, Share, Subject};
 use crate::code::Code;
 use crate::hash::ContentHash;
 use crate::id::EventId;
@@ -108,6 +108,36 @@ pub struct Payment {
     /// What the statement comes to with all its payments: one that has fewer was cut off. Absent in old payments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<Whole>,
+    /// When it was paid, by the ledger's clock. Absent in old payments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Millis>,
+    /// The line of the statement, so that it can be given again as it was. Absent in old payments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<PaidLine>,
+}
+
+/// What a statement said of an order or day when it was paid. The order or the book may have changed since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaidLine {
+    /// Of a day: what was paid for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Purpose>,
+    /// The order id as the merchant wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<String>,
+    /// Time of the conversion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub converted_at: Option<Millis>,
+    /// Net amount of the partner's share; 0 of a day.
+    pub net: Micros,
+    /// Its commission, or what the day earned.
+    pub commission: Micros,
+    /// What statements before had paid of it.
+    pub paid_before: Micros,
+    /// State of the order.
+    pub state: OrderState,
+    /// Its code.
+    pub code: Code,
 }
 
 /// A statement with all its payments.

@@ -97,6 +97,9 @@ pub struct Posting {
     /// The order after the change; absent for pay that has no order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub booked: Option<Box<BookedOrder>>,
+    /// The statement that paid it, if a payment of a day is booked. Of an order its shares tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
     /// The money that moved; debits and credits of each are equal by its shape.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transfers: Vec<Transfer>,

@@ -14,8 +14,8 @@ use crate::body::{
     ClickVerdict, Closed, Closing, Conversion, CustomerType, DeviceClass, DuplicateVerdict,
     EventType, Evidence, ImpliedMerge, InvalidTraffic, Item, Landing, LaneLost, LaneStarted,
     LaneStopped, Lock, LossReason, MemberSummary, MemberVerdict, Merge, OrderRecord, OrderState,
-    PageKind, PayDay, Payment, Posting, Purpose, Rejected, ReturnedLine, RuleUsed, Share, Source,
-    SubIds, Subject, Touch, TouchKind, Transfer, Trust, Validation, Whole,
+    PageKind, PaidLine, PayDay, Payment, Posting, Purpose, Rejected, ReturnedLine, RuleUsed, Share,
+    Source, SubIds, Subject, Touch, TouchKind, Transfer, Trust, Validation, Whole,
 };
 use crate::code::Code;
 use crate::consent::Consent;
@@ -320,6 +320,7 @@ fn posting() -> Posting {
             },
             shares: vec![share()],
         })),
+        statement: None,
         transfers: vec![Transfer {
             id: id(13),
             purpose: Purpose::Lock,
@@ -442,6 +443,18 @@ fn the_wire_form_of_payments_is_fixed_and_those_that_do_not_tell_of_the_whole_ar
         currency: "EUR".parse().unwrap(),
         actor: Some("ann".into()),
         whole: None,
+        at: None,
+        line: None,
+    };
+    let line = PaidLine {
+        purpose: None,
+        order_id: Some("BX-1".into()),
+        converted_at: Some(NOW),
+        net: Micros(74_920_000),
+        commission: Micros(3_746_000),
+        paid_before: Micros(0),
+        state: OrderState::Locked,
+        code: Code::Ok,
     };
     let whole = Whole { until: NOW, lines: 2, amount: Micros(4_986_000) };
     let day = PayDay {
@@ -465,7 +478,17 @@ fn the_wire_form_of_payments_is_fixed_and_those_that_do_not_tell_of_the_whole_ar
                 Payment { whole: Some(whole), ..payment.clone() },
             ),
         ),
-        ("closed_pay_day", paid(Subject::Day(day), Payment { whole: Some(whole), ..payment })),
+        (
+            "closed_pay_day",
+            paid(Subject::Day(day), Payment { whole: Some(whole), ..payment.clone() }),
+        ),
+        (
+            "closed_pay_line",
+            paid(
+                Subject::Order(decision().order),
+                Payment { whole: Some(whole), at: Some(NOW), line: Some(line), ..payment },
+            ),
+        ),
     ] {
         let json = String::from_utf8(written.to_json()).unwrap();
         expect_file![format!("../../golden/v1/{file}.json")].assert_eq(&json);

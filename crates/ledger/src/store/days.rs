@@ -9,7 +9,7 @@ mod scopes;
 
 use event::body::TouchKind;
 
-pub(crate) use booked::DayRow;
+pub(crate) use booked::{Cause, DayRow};
 pub(in crate::store) use booked::{by_key, lines, owed, programs};
 pub(crate) use counting::{Counting, Note};
 

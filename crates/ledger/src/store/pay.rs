@@ -10,7 +10,9 @@ use rusqlite::{Connection, params};
 use super::{During as _, StoreError, accounts, days};
 use crate::amount::total;
 use crate::days::{Day, Zone, due};
-use crate::payout::{Line, Payout, Statement, Status, parts, statement_id};
+use crate::payout::{
+    Line, Made, MadeFilter, MadePlace, Payout, Statement, Status, parts, statement_id,
+};
 
 /// The statements of a payout, by partner and currency, and before them those that were cut off. One that was paid before is
 /// as it was paid.
@@ -91,13 +93,20 @@ fn new_statements(payout: &Payout, open: Vec<Owed>) -> impl Iterator<Item = Stat
     statements.into_values()
 }
 
-/// Sums a statement up.
+impl Statement {
+    /// Its lines in their order, and their sum.
+    fn sum_up(&mut self) -> Result<(), StoreError> {
+        self.lines.sort_by(|a, b| a.subject.cmp(&b.subject));
+        let sum = total(self.lines.iter().map(|line| line.amount_micros));
+        self.amount_micros = Micros(i64::try_from(sum).during("sum a statement")?);
+        Ok(())
+    }
+}
+
+/// Sums a statement up, and says what becomes of it.
 fn finish(connection: &Connection, statement: &mut Statement) -> Result<(), StoreError> {
-    statement.lines.sort_by(|a, b| a.subject.cmp(&b.subject));
-    let sum = total(statement.lines.iter().map(|line| line.amount_micros));
-    let sum = i64::try_from(sum).map_err(StoreError::of("sum a statement"))?;
-    statement.amount_micros = Micros(sum);
-    if statement.status == Status::Payable && sum <= 0 {
+    statement.sum_up()?;
+    if statement.status == Status::Payable && statement.amount_micros.0 <= 0 {
         statement.status = Status::CarriedForward;
     }
     if matches!(statement.status, Status::Payable | Status::CutOff) {
@@ -120,18 +129,18 @@ struct Known {
     cut_off: Option<Millis>,
 }
 
-/// The statements of a program that were paid, wholly or in part. One is whole if its payments are as many and come to as
-/// much as one of them says; payments that say nothing of it are of a time when nobody could tell.
+/// Whether a statement is whole: its payments are as many and come to as much as one of them says; payments that say
+/// nothing of it are of a time when nobody could tell.
+const WHOLE: &str = "s.until IS NULL OR EXISTS (SELECT 1 FROM wholes w
+     WHERE w.statement = s.id AND w.lines = s.lines AND CAST(w.amount AS TEXT) = s.amount)";
+
+/// The statements of a program that were paid, wholly or in part.
 fn known(connection: &Connection, program: &ProgramName) -> Result<Vec<Known>, StoreError> {
     const DOING: &str = "read the statements that are paid";
-    let mut found = connection
-        .prepare_cached(
-            "SELECT s.id, s.partner, s.currency, s.until, EXISTS (
-               SELECT 1 FROM wholes w
-               WHERE w.statement = s.id AND w.lines = s.lines AND CAST(w.amount AS TEXT) = s.amount)
-             FROM statements s WHERE s.program = ? ORDER BY s.id",
-        )
-        .during(DOING)?;
+    let sql = format!(
+        "SELECT s.id, s.partner, s.currency, s.until, {WHOLE} FROM statements s WHERE s.program = ? ORDER BY s.id"
+    );
+    let mut found = connection.prepare_cached(&sql).during(DOING)?;
     let read = |row: &rusqlite::Row<'_>| {
         let names = (row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?);
         Ok((names, row.get::<_, Option<i64>>(3)?, row.get::<_, bool>(4)?))
@@ -150,6 +159,81 @@ fn known(connection: &Connection, program: &ProgramName) -> Result<Vec<Known>, S
     Ok(all)
 }
 
+const MADE: &str = "s.id, s.program, s.partner, s.currency, s.until, s.lines, s.amount, s.made_at";
+
+/// Statements that were made, the newest first, and where the list goes on.
+pub(super) fn made(
+    connection: &Connection,
+    filter: &MadeFilter,
+) -> Result<(Vec<Made>, Option<MadePlace>), StoreError> {
+    const DOING: &str = "list the statements that were made";
+    let sql = format!(
+        "SELECT {MADE}, {WHOLE} FROM statements s WHERE s.program = ?1 AND (s.made_at, s.id) < (?2, ?3)
+           AND (?4 IS NULL OR s.partner = ?4)
+         ORDER BY s.made_at DESC, s.id DESC LIMIT ?5"
+    );
+    let mut found = connection.prepare_cached(&sql).during(DOING)?;
+    let after = filter.after.as_ref();
+    let values = params![
+        filter.program.as_str(),
+        after.map_or(i64::MAX, |after| after.made_at),
+        after.map_or("", |after| &after.id),
+        filter.partner.as_ref().map(PartnerName::as_str),
+        filter.limit,
+    ];
+    let mut rows = found.query(values).during(DOING)?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().during(DOING)? {
+        all.push(one_made(row)?);
+    }
+    let full = u32::try_from(all.len()).is_ok_and(|count| count >= filter.limit);
+    let next = all.last().filter(|_| full).map(|last: &Made| MadePlace {
+        made_at: last.made_at.map_or(0, |at| at.0),
+        id: last.id.clone(),
+    });
+    Ok((all, next))
+}
+
+fn one_made(row: &rusqlite::Row<'_>) -> Result<Made, StoreError> {
+    const DOING: &str = "read a statement that was made";
+    let text = |place| row.get_ref(place).during(DOING)?.as_str().during(DOING);
+    let made_at: i64 = row.get(7).during(DOING)?;
+    let whole: bool = row.get(8).during(DOING)?;
+    let amount: i128 = text(6)?.parse().during(DOING)?;
+    let lines: i64 = row.get(5).during(DOING)?;
+    Ok(Made {
+        id: text(0)?.to_owned(),
+        program: text(1)?.parse().during(DOING)?,
+        partner: text(2)?.parse().during(DOING)?,
+        currency: text(3)?.parse().during(DOING)?,
+        until: row.get::<_, Option<i64>>(4).during(DOING)?.map(Millis),
+        status: if whole { Status::Paid } else { Status::CutOff },
+        amount_micros: Micros(i64::try_from(amount).during(DOING)?),
+        lines: u64::try_from(lines).unwrap_or(0),
+        made_at: (made_at != 0).then_some(Millis(made_at)),
+    })
+}
+
+/// A statement that was made, as it was given then. None: there is none of this id, or it is of an old version, whose
+/// payments do not say what they paid.
+pub(super) fn statement(
+    connection: &Connection,
+    id: &str,
+) -> Result<Option<Statement>, StoreError> {
+    const DOING: &str = "look for a statement";
+    let sql = format!("SELECT {MADE}, {WHOLE} FROM statements s WHERE s.id = ?");
+    let mut found = connection.prepare_cached(&sql).during(DOING)?;
+    let mut rows = found.query(params![id]).during(DOING)?;
+    let Some(row) = rows.next().during(DOING)? else { return Ok(None) };
+    let made = one_made(row)?;
+    let Some(until) = made.until else { return Ok(None) };
+    let Made { id, program, partner, currency, status, .. } = made;
+    let known = Known { id, program, partner, currency, cut_off: None };
+    let mut statement = known.statement(connection, until, status)?;
+    statement.sum_up()?;
+    Ok(Some(statement))
+}
+
 impl Known {
     /// It with what it has paid.
     fn statement(
@@ -161,10 +245,17 @@ impl Known {
         const DOING: &str = "read the payments of a statement";
         let Self { id, program, partner, currency, .. } = self;
         let mut lines = Vec::new();
+        let mut found = connection
+            .prepare_cached("SELECT line FROM payments WHERE statement = ? AND line IS NOT NULL")
+            .during(DOING)?;
+        for row in found.query_map(params![id], |row| row.get::<_, String>(0)).during(DOING)? {
+            lines.push(serde_json::from_str(&row.during(DOING)?).during(DOING)?);
+        }
+        // Old payments do not say what they paid: their lines are made of what the book has now.
         each_order(
             connection,
             "SELECT o.key, c.booked, p.amount, 0 FROM payments p JOIN orders o ON o.key = p.subject
-               JOIN contents c ON c.id = o.id WHERE p.statement = ?1 AND p.day = 0 ORDER BY o.key",
+               JOIN contents c ON c.id = o.id WHERE p.statement = ?1 AND p.day = 0 AND p.line IS NULL ORDER BY o.key",
             params![id],
             |order, booked, (amount, _)| {
                 let part = parts(&booked).remove(&partner).unwrap_or_default();
@@ -172,7 +263,10 @@ impl Known {
             },
         )?;
         let mut found = connection
-            .prepare_cached("SELECT subject, amount FROM payments WHERE statement = ? AND day = 1")
+            .prepare_cached(
+                "SELECT subject, amount FROM payments
+                 WHERE statement = ? AND day = 1 AND line IS NULL",
+            )
             .during(DOING)?;
         let read =
             |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1).map(Micros)?));

@@ -5,7 +5,7 @@ use event::body::{Payment, Subject};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{During as _, StoreError, Writing, pay};
-use crate::payout::{Payout, Statement};
+use crate::payout::{Line, Payout, Statement};
 
 impl Writing<'_> {
     /// Notes a payment in its statement; whether it is new.
@@ -15,11 +15,13 @@ impl Writing<'_> {
         payment: &Payment,
     ) -> Result<bool, StoreError> {
         const DOING: &str = "note a payment";
-        let Payment { statement, partner, amount, currency, whole, .. } = payment;
+        let Payment { statement, partner, amount, currency, whole, at, .. } = payment;
         let day = matches!(subject, Subject::Day(_));
-        let row = params![statement, subject.to_string(), day, amount.0];
-        let new =
-            "INSERT OR IGNORE INTO payments (statement, subject, day, amount) VALUES (?, ?, ?, ?)";
+        let line = Line::of_payment(subject, payment);
+        let line = line.map(|line| serde_json::to_string(&line)).transpose().during(DOING)?;
+        let row = params![statement, subject.to_string(), day, amount.0, line];
+        let new = "INSERT OR IGNORE INTO payments (statement, subject, day, amount, line)
+                   VALUES (?, ?, ?, ?, ?)";
         if self.run(new, row)? == 0 {
             return Ok(false);
         }
@@ -36,10 +38,10 @@ impl Writing<'_> {
         let sum = sum.saturating_add(i128::from(amount.0)).to_string();
         let program = subject.program().as_str();
         self.run(
-            "INSERT INTO statements (id, program, partner, currency, until, lines, amount)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            "INSERT INTO statements (id, program, partner, currency, until, lines, amount, made_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT DO UPDATE SET until = coalesce(until, excluded.until), lines = excluded.lines,
-               amount = excluded.amount",
+               amount = excluded.amount, made_at = max(made_at, excluded.made_at)",
             params![
                 statement,
                 program,
@@ -47,7 +49,8 @@ impl Writing<'_> {
                 currency.as_str(),
                 whole.map(|whole| whole.until.0),
                 lines.saturating_add(1),
-                sum
+                sum,
+                at.map_or(0, |at| at.0)
             ],
         )?;
         if let Some(whole) = whole {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{ChainFault, During as _, StoreError, accounts, chain, days, open_to_read, pay};
 use crate::books_lines;
 use crate::facts::Facts;
-use crate::payout::{Payout, Statement};
+use crate::payout::{Made, MadeFilter, MadePlace, Payout, Statement};
 
 /// Most orders of one list.
 pub const LIST_MAX: u32 = 10_000;
@@ -283,6 +283,23 @@ impl Reader {
         payout: &Payout,
     ) -> Result<Vec<Statement>, StoreError> {
         self.at_once(|connection| pay::statements(connection, catalog, payout))
+    }
+
+    /// Statements that were made, the newest first, and where the list goes on.
+    ///
+    /// # Errors
+    /// The book cannot be read.
+    pub fn made(&self, filter: &MadeFilter) -> Result<(Vec<Made>, Option<MadePlace>), StoreError> {
+        pay::made(&self.connection, filter)
+    }
+
+    /// A statement that was made, as it was given then. None: there is none of this id, or it is of an old version, whose
+    /// payments do not say what they paid.
+    ///
+    /// # Errors
+    /// The book cannot be read.
+    pub fn statement(&self, id: &str) -> Result<Option<Statement>, StoreError> {
+        self.at_once(|connection| pay::statement(connection, id))
     }
 
     /// As [`Store::verify`](super::Store::verify).

@@ -7,7 +7,7 @@ use super::days::TABLES as DAYS;
 use super::{During as _, StoreError};
 
 /// Format of the file. A newer one is refused.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 
 /// Tests cut the power by copying the file.
 const SYNCHRONOUS: &str = if cfg!(test) { "OFF" } else { "FULL" };
@@ -20,7 +20,8 @@ const APPLICATION: i64 = 0x534c_4544;
 /// `owed`: locked, and payments do not come up to what is due. `dirty`: 1 to be decided, 2 waits for a newer catalog.
 ///
 /// `statements`: the payments of each that are known, how many and how much (as text: parts of a statement may outgrow what
-/// the whole does not); `wholes`: what payments say that it comes to.
+/// the whole does not), and when the last was made (0: an old one); `wholes`: what payments say that it comes to. `line` of a
+/// payment: the line of its statement, as it was.
 ///
 /// Transfers of an order lie side by side: a random key of 16 bytes costs three times as much.
 const TABLES: &str = "
@@ -89,6 +90,7 @@ CREATE TABLE payments (
   subject TEXT NOT NULL,
   day INTEGER NOT NULL,
   amount INTEGER NOT NULL,
+  line TEXT,
   PRIMARY KEY (statement, subject)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX payments_of_days ON payments(subject) WHERE day = 1;
@@ -99,9 +101,10 @@ CREATE TABLE statements (
   currency TEXT NOT NULL,
   until INTEGER,
   lines INTEGER NOT NULL,
-  amount TEXT NOT NULL
+  amount TEXT NOT NULL,
+  made_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX statements_program ON statements(program);
+CREATE INDEX statements_program ON statements(program, made_at, id);
 CREATE TABLE wholes (
   statement TEXT NOT NULL,
   lines INTEGER NOT NULL,

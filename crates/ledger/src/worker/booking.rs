@@ -33,9 +33,13 @@ impl Accountant<'_> {
         for new in new {
             match new {
                 New::Fact(learned) => {
-                    let Learned { fact, source, actor } = *learned;
-                    let payment = match &fact {
-                        Fact::Payment(_, payment) => Some(payment.clone()),
+                    let Learned { mut fact, source, actor } = *learned;
+                    let payment = match &mut fact {
+                        Fact::Payment(_, payment) => {
+                            let whole = payment.clone();
+                            payment.line = None; // stands in the statement
+                            Some(whole)
+                        }
                         Fact::Decision(_) | Fact::Act(_) | Fact::Lock(..) => None,
                     };
                     if row.facts.join(fact) {

@@ -24,7 +24,7 @@ impl Session<'_> {
         let mut outputs = Outputs::begin(&mut *self.consumer).map_err(Error::Write)?;
         let mut count = 0_u64;
         for statement in statements.iter().filter(|one| one.is_to_pay()) {
-            for (id, closed) in payments(statement, &asked.payout) {
+            for (id, closed) in payments(statement, &asked.payout, now) {
                 count = count.saturating_add(1);
                 outputs.closed(id, (now, now), closed).map_err(Error::Write)?;
             }
@@ -73,12 +73,13 @@ pub(super) fn book_paid(
 pub(super) fn payments<'a>(
     statement: &'a Statement,
     payout: &'a Payout,
+    now: Millis,
 ) -> impl Iterator<Item = (EventId, Closed)> + 'a {
-    statement.unpaid().map(|line| {
+    statement.unpaid().map(move |line| {
         let (subject, key) = (line.subject.clone(), line.subject.to_string());
         let parts = [statement.id.as_bytes(), key.as_bytes()];
         let id = EventId::derived("sillage payment v1", &parts);
-        let payment = statement.payment(line, payout.actor.as_deref());
+        let payment = statement.payment(line, now, payout.actor.as_deref());
         (id, Closed { subject, closing: Closing::Pay(payment) })
     })
 }

@@ -864,6 +864,8 @@ fn a_payment_names_its_order_and_who_had_it_paid() {
             currency: "EUR".parse().unwrap(),
             actor: Some("ann".into()),
             whole: None,
+            at: None,
+            line: None,
         }),
     };
     let envelope = envelope(&order("BX-1"), id(0, 1), 0, Body::Closed(Box::new(closed)));

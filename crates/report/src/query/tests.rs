@@ -351,6 +351,7 @@ fn pay_without_an_order_is_a_fee_of_its_partner_and_day() {
             actor: None,
             changed_at: Millis(T),
             booked: None,
+            statement: None,
             transfers: vec![Transfer {
                 id: event(T, 2),
                 purpose: Purpose::Click,

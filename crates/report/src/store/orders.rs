@@ -1,6 +1,6 @@
 //! Orders and what partners get of them: of an order's postings the one with the highest number holds.
 
-use event::body::posting::{BookedOrder, Purpose, Share, Subject};
+use event::body::posting::{BookedOrder, Share, Subject};
 use event::body::{CustomerType, OrderState, Posting};
 use event::split::split;
 use event::{Code, Micros, Millis, OrderKey};
@@ -10,7 +10,6 @@ use serde::Serialize;
 use super::OWN;
 use super::touches::kind_number;
 use super::write::{Feed, Writer};
-use crate::days::Day;
 
 /// A whole credit: shares of an order sum to it.
 pub(crate) const CREDIT: i64 = 1_000_000;
@@ -54,32 +53,10 @@ struct Shown<'a> {
 impl Writer<'_> {
     pub(super) fn posting(&mut self, posting: &Posting) -> Result<(), Error> {
         match (&posting.subject, &posting.booked) {
-            (Subject::Day(_), _) => self.day_pay(posting),
+            (Subject::Day(day), _) => self.day_pay(day, posting),
             (Subject::Order(key), Some(booked)) if !key.test => self.order(posting, key, booked),
             (Subject::Order(_), _) => Ok(()),
         }
-    }
-
-    /// Pay without an order: each posting adds its difference, once.
-    fn day_pay(&mut self, posting: &Posting) -> Result<(), Error> {
-        let Subject::Day(day) = &posting.subject else { return Ok(()) };
-        let Ok(number) = Day::parse(&day.day).map(Day::number) else { return Ok(()) };
-        let (program, _) = self.zone(day.program.as_str())?;
-        let partner = self.name(day.partner.as_str())?;
-        let due = posting.transfers.iter().filter(|transfer| transfer.purpose != Purpose::Pay);
-        let (mut amount, mut currency) = (0_i64, None);
-        for transfer in due {
-            let expense = |account| matches!(account, &event::body::Account::Expense(_));
-            let sign = i64::from(expense(&transfer.debit)) - i64::from(expense(&transfer.credit));
-            amount = amount.saturating_add(transfer.amount.0.saturating_mul(sign));
-            currency = currency.or(Some(transfer.currency));
-        }
-        let Some(currency) = currency else { return Ok(()) };
-        let subject = format!("{}/{}/{}/{}", day.partner, day.terms, day.rank, day.day);
-        let posted = i64::try_from(posting.number).unwrap_or(i64::MAX);
-        let sql = "INSERT OR IGNORE INTO day_pay VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let row = params![subject, posted, program, partner, number, currency.as_str(), amount];
-        self.db.prepare_cached(sql)?.execute(row).map(drop)
     }
 
     fn order(
@@ -252,7 +229,7 @@ impl Writer<'_> {
     }
 
     /// The next place in the feed: its times never go back, so that whoever read up to a place misses nothing.
-    fn next_in_feed(&mut self, changed_at: i64) -> Result<Feed, Error> {
+    pub(super) fn next_in_feed(&mut self, changed_at: i64) -> Result<Feed, Error> {
         let held = match self.feed {
             Some(feed) => feed,
             None => {

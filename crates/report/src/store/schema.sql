@@ -84,6 +84,13 @@ CREATE TABLE IF NOT EXISTS day_pay (
   PRIMARY KEY (subject, number)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS day_pay_by_day ON day_pay (program, day);
+-- What all postings of one rule on one day come to, as the feed tells it. paid: nothing yet, if NULL.
+CREATE TABLE IF NOT EXISTS day_row (
+  id INTEGER PRIMARY KEY, subject TEXT NOT NULL UNIQUE, program INTEGER NOT NULL, partner INTEGER NOT NULL,
+  day INTEGER NOT NULL, purpose TEXT, currency TEXT NOT NULL, amount INTEGER NOT NULL, paid INTEGER,
+  changes INTEGER NOT NULL, statement TEXT, number INTEGER NOT NULL, seq INTEGER NOT NULL, changed_at INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS day_row_by_change ON day_row (program, partner, changed_at, seq) WHERE purpose IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS journey (
   id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, program INTEGER NOT NULL, goal TEXT NOT NULL,

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use catalog::Handle;
-use event::body::posting::{BookedOrder, Share};
-use event::body::{Decision, OrderState};
-use event::{Code, Micros, Millis};
+use event::body::posting::{BookedOrder, PayDay, Purpose, Share, Transfer};
+use event::body::{Account, Decision, OrderState, Posting, Subject};
+use event::{Code, EventId, Micros, Millis};
 use rusqlite::StatementStatus;
 use serde_json::{Value, json};
 use telemetry::admin::Query;
@@ -72,7 +72,7 @@ fn a_row_tells_what_a_cashback_site_needs() {
     assert_eq!(
         row,
         json!({
-            "goal": "sale", "status": "pending", "status_text": "pending", "code": 0,
+            "kind": "order", "goal": "sale", "status": "pending", "status_text": "pending", "code": 0,
             "reason": "Waits for validation, until 2026-12-03 13:00 at the latest.",
             "click_time": "2026-11-03T10:00:00.000Z", "order_time": "2026-11-03T12:00:00.000Z",
             "link": "lea-1", "pcid": "xyz", "s1": "post-42", "net": "50.00", "commission": "5.00",
@@ -355,7 +355,7 @@ fn csv_has_the_same_rows() {
     let text = String::from_utf8(reply.body.to_vec()).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 2);
-    assert_eq!(lines[0].split(',').count(), 25);
+    assert_eq!(lines[0].split(',').count(), 27);
     assert!(lines[1].contains(",lea-1,xyz,post-42,,,,,,,,,,50.00,5.00,EUR,,"), "{}", lines[1]);
 }
 
@@ -372,4 +372,113 @@ fn an_empty_answer_leads_on_from_where_it_was_asked() {
     let told = bed.ask(&format!("partner=lea&after={after}"));
     assert_eq!(only(&told)["net"], "30.00", "what changed an hour before is not told");
     assert_eq!(bed.ask("partner=lea&after=0-0")["transactions"].as_array().unwrap().len(), 2);
+}
+
+/// A posting of clicks of lea on 3 November: these transfers, each from account to account.
+fn day(number: u64, moved: &[(&str, &str, i64)], statement: Option<&str>) -> Fact {
+    let account = |name: &str| match name {
+        "expense" => Account::Expense("shop".parse().unwrap()),
+        "payable" => Account::Payable("lea".parse().unwrap()),
+        "clawback" => Account::Clawback("lea".parse().unwrap()),
+        _ => Account::Paid("lea".parse().unwrap()),
+    };
+    let transfer = |(from, to, amount): &(&str, &str, i64)| Transfer {
+        id: EventId::derived("test", &[from.as_bytes(), to.as_bytes()]),
+        purpose: if [*from, *to].contains(&"expense") { Purpose::Click } else { Purpose::Pay },
+        debit: account(from),
+        credit: account(to),
+        amount: Micros(*amount),
+        currency: "EUR".parse().unwrap(),
+    };
+    Fact::Posting(Box::new(Posting {
+        subject: Subject::Day(PayDay {
+            program: "shop".parse().unwrap(),
+            partner: "lea".parse().unwrap(),
+            terms: "program/shop/terms/1".into(),
+            rank: 2,
+            day: "2026-11-03".into(),
+        }),
+        number,
+        source: EventId::derived("test", &[]),
+        actor: None,
+        changed_at: Millis(T + i64::try_from(number).unwrap() * HOUR),
+        booked: None,
+        statement: statement.map(str::to_owned),
+        transfers: moved.iter().map(transfer).collect(),
+    }))
+}
+
+#[test]
+fn pay_for_a_day_is_a_row_of_its_kind_told_again_as_it_is_corrected_and_paid() {
+    let bed = Bed::new();
+    let first = day(1, &[("expense", "payable", 1_200_000)], None);
+    bed.apply(&[first.clone()]);
+    let mut row = only(&bed.ask("partner=lea")).clone();
+    let id = row.as_object_mut().unwrap().remove("transaction").unwrap();
+    assert_eq!(
+        row,
+        json!({
+            "kind": "click", "day": "2026-11-03", "goal": null, "status": "locked", "status_text": "locked", "code": 0,
+            "reason": "Clicks of 2026-11-03. To be paid.", "click_time": null, "order_time": null, "link": null,
+            "pcid": null, "net": "0.00", "commission": "1.20", "currency": "EUR", "statement": null,
+            "changed_at": "2026-11-03T13:00:00.000Z",
+        })
+    );
+    let told = |lang: &str| {
+        let answer = bed.ask(&format!("partner=lea&lang={lang}"));
+        let row = only(&answer);
+        assert_eq!(row["transaction"], id);
+        [&row["commission"], &row["status"], &row["reason"]]
+            .map(|it| it.as_str().unwrap().to_owned())
+    };
+    let paid = day(2, &[("payable", "paid", 1_200_000)], Some("S1"));
+    bed.apply(&[paid.clone(), first, paid]);
+    assert_eq!(told("en"), ["1.20", "paid", "Clicks of 2026-11-03. Paid in statement S1."]);
+    bed.apply(&[day(3, &[("clawback", "expense", 200_000)], None)]);
+    assert_eq!(
+        told("fr"),
+        [
+            "1.00",
+            "paid",
+            "Clics du 2026-11-03. Corrigé depuis. Payé avec le relevé S1. 0,20 EUR payés en trop seront déduits du prochain relevé."
+        ]
+    );
+    bed.apply(&[day(
+        4,
+        &[("expense", "clawback", 200_000), ("expense", "payable", 300_000)],
+        None,
+    )]);
+    assert_eq!(
+        told("en"),
+        [
+            "1.50",
+            "paid",
+            "Clicks of 2026-11-03. Corrected since. Paid in statement S1. 0.30 EUR more is to be paid."
+        ]
+    );
+    bed.apply(&[day(5, &[("payable", "paid", 300_000)], Some("S2"))]);
+    assert_eq!(told("en")[2], "Clicks of 2026-11-03. Corrected since. Paid in statement S2.");
+}
+
+#[test]
+fn orders_and_days_come_in_one_order_of_changes_and_in_the_same_columns() {
+    let bed = Bed::new();
+    bed.apply(&[order("BX-1", 1, booked(T, vec![of_lea(50)]))]);
+    bed.apply(&[day(2, &[("expense", "payable", 1_200_000)], None)]);
+    bed.apply(&[order("BX-3", 3, booked(T, vec![of_lea(30)]))]);
+    let (mut kinds, mut after) = (Vec::new(), "0-0".to_owned());
+    for _ in 0..3 {
+        let answer = bed.ask(&format!("partner=lea&limit=1&after={after}"));
+        kinds.push(only(&answer)["kind"].as_str().unwrap().to_owned());
+        after = answer["next"].as_str().unwrap().to_owned();
+        assert_eq!(answer["more"], kinds.len() < 3);
+    }
+    assert_eq!(kinds, ["order", "click", "order"]);
+    assert_eq!(bed.ask(&format!("partner=lea&after={after}"))["next"], after.as_str());
+    let reply = bed.view.answer_transactions(&Query::parse("partner=lea&format=csv"));
+    let text = String::from_utf8(reply.body.to_vec()).unwrap();
+    let columns: Vec<usize> = text.lines().map(|line| line.split(',').count()).collect();
+    assert_eq!(columns, [27, 28, 27, 28], "one comma in each reason of an order");
+    assert!(text.lines().next().unwrap().ends_with(",changed_at,place,kind,day"));
+    assert!(text.lines().nth(2).unwrap().ends_with(",click,2026-11-03"));
 }

@@ -1,41 +1,56 @@
 //! `sillage payout`: a statement for each partner and currency, with its orders and days, as a table, CSV and JSON; with `--apply` marked as paid.
 //!
 //! The money itself is moved by whoever pays. The same payout again shows the same statements and pays nothing.
+//! Without a day it lists the statements that were made, and gives one of them again by its id.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use event::body::{PayDay, Subject};
-use event::{Currency, Micros};
+use event::{Currency, Micros, Millis};
 use ledger::Statement;
 use ledger::payout::{Line, Status};
-use telemetry::admin;
+use serde::de::DeserializeOwned;
+use telemetry::admin::{self, Answer};
 
-use super::routes::{PAYOUTS, Statements, Wanted};
+use super::routes::{MadeList, PAYOUTS, Statements, Wanted};
 use crate::cli::PayoutArguments;
 use crate::config::{self, Faults};
 
-/// Asks the running node, prints the statements and writes them into files.
+/// Asks the running node, prints what it says and writes statements into files.
 pub(crate) fn run(arguments: &PayoutArguments) -> anyhow::Result<()> {
     let config = config::from_environment(&arguments.config.config)?;
-    let program = &arguments.program;
-    let wanted = Wanted {
-        program: program
-            .parse()
-            .map_err(|error| Faults::one(format!("program {program:?}: {error}")))?,
-        until: arguments.until.clone(),
-        actor: arguments.actor.clone(),
-        apply: arguments.apply,
-    };
     let address = config.admin.listen;
-    let answer = admin::post(address, PAYOUTS, &[], &serde_json::to_vec(&wanted)?)
-        .with_context(|| format!("nothing answers at admin.listen = {address}: is `sillage serve` running with this configuration?"))?;
-    if answer.status != 200 {
-        bail!("{}", String::from_utf8_lossy(&answer.body).trim_end());
-    }
-    let Statements { statements } =
-        serde_json::from_slice(&answer.body).context("read the answer of the running node")?;
+    let Statements { statements } = match (&arguments.until, &arguments.statement) {
+        (Some(until), _) => {
+            let program = &arguments.program;
+            let wanted = Wanted {
+                program: program
+                    .parse()
+                    .map_err(|error| Faults::one(format!("program {program:?}: {error}")))?,
+                until: until.clone(),
+                actor: arguments.actor.clone(),
+                apply: arguments.apply,
+            };
+            let answer = admin::post(address, PAYOUTS, &[], &serde_json::to_vec(&wanted)?);
+            read(&body(address, answer)?)?
+        }
+        (None, Some(id)) => {
+            let asked = [("program", arguments.program.as_str()), ("statement", id)];
+            read(&body(address, admin::get(address, PAYOUTS, &asked))?)?
+        }
+        (None, None) => {
+            let limit = arguments.limit.to_string();
+            let mut asked = vec![("program", arguments.program.as_str()), ("limit", &limit)];
+            asked.extend(arguments.partner.as_deref().map(|name| ("partner", name)));
+            asked.extend(arguments.after.as_deref().map(|place| ("after", place)));
+            let list = read(&body(address, admin::get(address, PAYOUTS, &asked))?)?;
+            print!("{}", made_table(&list, &arguments.program));
+            return Ok(());
+        }
+    };
     if let Some(file) = &arguments.json {
         let mut text = serde_json::to_string_pretty(&statements)?;
         text.push('\n');
@@ -46,10 +61,24 @@ pub(crate) fn run(arguments: &PayoutArguments) -> anyhow::Result<()> {
     }
     print!("{}", table(&statements));
     let pays = |one: &Statement| matches!(one.status, Status::Payable | Status::CutOff);
-    if !arguments.apply && statements.iter().any(pays) {
+    if arguments.until.is_some() && !arguments.apply && statements.iter().any(pays) {
         println!("nothing was marked as paid. To do so: the same command with --apply");
     }
     Ok(())
+}
+
+/// What the node answered, unless it refused.
+fn body(address: SocketAddr, answer: Result<Answer, telemetry::Error>) -> anyhow::Result<Vec<u8>> {
+    let answer = answer.with_context(|| format!("nothing answers at admin.listen = {address}: is `sillage serve` running with this configuration?"))?;
+    match answer.status {
+        200 => Ok(answer.body),
+        400 => Err(Faults::one(String::from_utf8_lossy(&answer.body).trim_end().to_owned()).into()),
+        _ => bail!("{}", String::from_utf8_lossy(&answer.body).trim_end()),
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> anyhow::Result<T> {
+    serde_json::from_slice(body).context("read the answer of the running node")
 }
 
 fn write(file: &Path, text: &str) -> anyhow::Result<()> {
@@ -98,6 +127,39 @@ pub(crate) fn table(statements: &[Statement]) -> String {
     text
 }
 
+/// One row for each statement that was made, the newest first, and how to go on.
+fn made_table(list: &MadeList, program: &str) -> String {
+    if list.statements.is_empty() {
+        return "no statement was made\n".to_owned();
+    }
+    let mut text = String::new();
+    let mut row = |cells: [&str; 7]| {
+        let [at, until, partner, lines, amount, status, id] = cells;
+        // Writing to a String does not fail.
+        let _written = writeln!(
+            text,
+            "{at:<24}  {until:<24}  {partner:<20} {lines:>7} {amount:>18}  {status:<8}  {id}"
+        );
+    };
+    row(["made", "due before", "partner", "lines", "amount", "", "statement"]);
+    for one in &list.statements {
+        let time = |at: Option<Millis>| at.map_or_else(|| "-".to_owned(), Millis::rfc3339);
+        let amount = format!("{} {}", money(one.amount_micros, one.currency), one.currency);
+        let (at, until, lines) = (time(one.made_at), time(one.until), one.lines.to_string());
+        row([&at, &until, one.partner.as_str(), &lines, &amount, word(one.status), &one.id]);
+    }
+    let _written = match &list.next {
+        Some(next) => {
+            writeln!(text, "there may be older ones: the same command with --after {next}")
+        }
+        None => writeln!(
+            text,
+            "one of them again: sillage payout --program {program} --statement ID --csv FILE"
+        ),
+    };
+    text
+}
+
 const HEADER: &str = "statement,partner,status,order,order_id,converted_at,currency,net,commission,paid_before,amount,state,code,for";
 
 /// What a line is about: an order key, or a day as `sillage books` writes it.
@@ -120,7 +182,7 @@ pub(crate) fn csv(statements: &[Statement]) -> String {
                 word(one.status).to_owned(),
                 subject(line),
                 line.order_id.clone().unwrap_or_default(),
-                line.converted_at.map(event::Millis::rfc3339).unwrap_or_default(),
+                line.converted_at.map(Millis::rfc3339).unwrap_or_default(),
                 currency.to_string(),
                 money(line.net_micros, currency),
                 money(line.commission_micros, currency),
@@ -153,7 +215,7 @@ fn quoted(cell: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{csv, quoted, table};
+    use super::{csv, made_table, quoted, table};
 
     #[test]
     fn a_statement_is_a_row_and_its_orders_and_days_are_lines() {
@@ -183,6 +245,26 @@ mod tests {
         "#]]
         .assert_eq(&csv(&statements));
         assert_eq!(table(&[]), "nothing is due and not paid\n");
+    }
+
+    #[test]
+    fn the_list_says_when_for_what_and_how_to_go_on() {
+        let one = serde_json::json!({
+            "id": "s1", "program": "shop", "partner": "lea", "currency": "EUR", "until": 0, "status": "cut_off",
+            "amount_micros": 4_986_000, "lines": 2, "made_at": 86_400_000,
+        });
+        let list = |next: Option<&str>| {
+            let list = serde_json::json!({ "statements": [one], "next": next });
+            made_table(&serde_json::from_value(list).unwrap(), "shop")
+        };
+        expect_test::expect![[r#"
+            made                      due before                partner                lines             amount            statement
+            1970-01-02T00:00:00.000Z  1970-01-01T00:00:00.000Z  lea                        2          4.986 EUR  cut off   s1
+            one of them again: sillage payout --program shop --statement ID --csv FILE
+        "#]].assert_eq(&list(None));
+        assert!(list(Some("1.s1")).ends_with("with --after 1.s1\n"));
+        let none = serde_json::from_str(r#"{"statements":[],"next":null}"#).unwrap();
+        assert_eq!(made_table(&none, "shop"), "no statement was made\n");
     }
 
     #[test]

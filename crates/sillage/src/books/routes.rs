@@ -8,12 +8,13 @@ use catalog::{Handle, ProgramRef, Snapshot};
 use event::body::OrderState;
 use event::{Clock, Code, Millis, ProgramName};
 use http::StatusCode;
+use ledger::payout::{Made, MadeFilter};
 use ledger::store::{Filter, LIST_MAX, Place};
 use ledger::{Payout, Previewer, Statement, StoreError, View};
 use serde::{Deserialize, Serialize};
 use telemetry::admin::{Admin, Query, Reply};
 
-use super::day;
+use super::{day, payout::csv};
 
 /// Orders of a list, unless it says how many.
 const LIST_DEFAULT: u32 = 100;
@@ -47,6 +48,15 @@ pub(crate) struct Statements {
     pub(crate) statements: Vec<Statement>,
 }
 
+/// Statements that were made.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct MadeList {
+    /// The newest first.
+    pub(crate) statements: Vec<Made>,
+    /// Where the list goes on.
+    pub(crate) next: Option<String>,
+}
+
 /// What stands behind the routes.
 #[derive(Clone)]
 struct Desk {
@@ -63,8 +73,8 @@ pub(crate) fn mount(
     clock: Arc<dyn Clock>,
 ) -> Admin {
     let desk = Desk { view, catalog, clock };
-    let (list, preview, books, accounts, findings, payouts) =
-        (desk.clone(), desk.clone(), desk.clone(), desk.clone(), desk.clone(), desk);
+    let (list, preview, books, accounts, findings, made, payouts) =
+        (desk.clone(), desk.clone(), desk.clone(), desk.clone(), desk.clone(), desk.clone(), desk);
     admin
         .route("/v1/orders", move |query| reply(list.list(query)))
         .question("/v1/orders/preview", PREVIEW_BYTES_MAX, move |query, body| {
@@ -73,6 +83,7 @@ pub(crate) fn mount(
         .route("/v1/books", move |query| reply(books.books(query)))
         .route("/v1/accounts", move |_| reply(accounts.accounts()))
         .route("/v1/findings", move |query| reply(findings.findings(query)))
+        .route(PAYOUTS, move |query| reply(made.made(query)))
         .question(PAYOUTS, PAYOUT_BYTES_MAX, move |_, body| reply(payouts.pay(body)))
 }
 
@@ -246,6 +257,50 @@ impl Desk {
         Ok(lines(out))
     }
 
+    /// The statements that were made, or one of them by its id.
+    fn made(&self, query: &Query) -> Result<Reply, Refused> {
+        let known = ["program", "statement", "format", "partner", "after", "limit"];
+        if let Some(other) = query.names().find(|name| !known.contains(name)) {
+            return Err(Refused::Wrong(format!("{other}: give {}", known.join(", "))));
+        }
+        let name: ProgramName = parameter(query, "program")?
+            .ok_or_else(|| Refused::Wrong("program is missing".to_owned()))?;
+        let catalog = self.catalog.snapshot();
+        let program = program_of(&catalog, &name)?.name().clone();
+        let reader = self.view.reader()?;
+        if let Some(id) = query.get("statement") {
+            let found = reader.statement(id)?.filter(|found| found.program == program);
+            let found = found.ok_or_else(|| {
+                Refused::Wrong(format!(
+                    "program {program} has no statement {id:?}; without an id those that were made are listed"
+                ))
+            })?;
+            let statements = vec![found];
+            return match query.get("format").unwrap_or("json") {
+                "json" => Ok(statements_reply(statements)),
+                "csv" => Ok(Reply {
+                    status: StatusCode::OK,
+                    content_type: "text/csv; charset=utf-8",
+                    body: csv(&statements).into(),
+                }),
+                other => Err(Refused::Wrong(format!("format {other:?}: give json or csv"))),
+            };
+        }
+        if query.get("format").is_some_and(|format| format != "json") {
+            return Err(Refused::Wrong("format: the list is JSON; give statement=ID".to_owned()));
+        }
+        let filter = MadeFilter {
+            program,
+            partner: parameter(query, "partner")?,
+            after: parameter(query, "after")?,
+            limit: limit(query, LIST_DEFAULT)?,
+        };
+        let (statements, next) = reader.made(&filter)?;
+        let list = MadeList { statements, next: next.map(|next| next.to_string()) };
+        let body = serde_json::to_string(&list).unwrap_or_default();
+        Ok(Reply::json(StatusCode::OK, body + "\n"))
+    }
+
     fn pay(&self, body: &Bytes) -> Result<Reply, Refused> {
         let wanted: Wanted =
             serde_json::from_slice(body).map_err(|error| Refused::Wrong(error.to_string()))?;
@@ -258,9 +313,13 @@ impl Desk {
         } else {
             self.view.reader()?.statements(&catalog, &payout)?
         };
-        let body = serde_json::to_string(&Statements { statements }).unwrap_or_default();
-        Ok(Reply::json(StatusCode::OK, body + "\n"))
+        Ok(statements_reply(statements))
     }
+}
+
+fn statements_reply(statements: Vec<Statement>) -> Reply {
+    let body = serde_json::to_string(&Statements { statements }).unwrap_or_default();
+    Reply::json(StatusCode::OK, body + "\n")
 }
 
 fn program_of<'a>(catalog: &'a Snapshot, name: &ProgramName) -> Result<ProgramRef<'a>, Refused> {

@@ -26,6 +26,15 @@ pub(crate) struct DayRow {
     pub(crate) purpose: Purpose,
 }
 
+/// The payment that a day is booked again for.
+#[derive(Clone, Debug)]
+pub(crate) struct Cause {
+    pub(crate) source: EventId,
+    /// Who had it paid.
+    pub(crate) actor: Option<String>,
+    pub(crate) statement: Option<String>,
+}
+
 impl DayRow {
     /// A day that nothing was booked of.
     pub(crate) const fn new(key: PayDay, currency: Currency, purpose: Purpose) -> Self {
@@ -90,7 +99,7 @@ impl Writing<'_> {
         &mut self,
         row: &mut DayRow,
         (earned, paid): (Micros, Option<Micros>),
-        cause: Option<(EventId, Option<String>)>,
+        cause: Option<Cause>,
         (day_at, changed_at): (Millis, Millis),
     ) -> Result<bool, StoreError> {
         let (number, before) = (row.number.saturating_add(1), row.pay());
@@ -104,7 +113,8 @@ impl Writing<'_> {
             return Ok(false);
         }
         let id = days::posting_id(&row.key, number, leads);
-        let (source, actor) = cause.unwrap_or((id, None));
+        let Cause { source, actor, statement } =
+            cause.unwrap_or(Cause { source: id, actor: None, statement: None });
         let posting = Posting {
             subject: Subject::Day(row.key.clone()),
             number,
@@ -112,6 +122,7 @@ impl Writing<'_> {
             actor,
             changed_at,
             booked: None,
+            statement,
             transfers,
         };
         assert!(

@@ -6,7 +6,7 @@ use event::body::posting::PayDay;
 use event::body::{Payment, Subject};
 use rusqlite::params;
 
-use super::DayRow;
+use super::{Cause, DayRow};
 use crate::amount;
 use crate::store::{During as _, StoreError, Writing};
 
@@ -17,8 +17,8 @@ pub(crate) struct PaidDay {
     pub(crate) row: DayRow,
     /// Sum of its payments; none: there is none.
     pub(crate) paid: Option<Micros>,
-    /// The last payment that came, and who had it paid.
-    pub(crate) cause: (EventId, Option<String>),
+    /// The last payment that came, who had it paid, and the last statement.
+    pub(crate) cause: Cause,
 }
 
 impl Writing<'_> {
@@ -65,7 +65,8 @@ impl Writing<'_> {
         for row in found.query_map(params![most], read).during(DOING)? {
             let (key, source, actor) = row.during(DOING)?;
             let Some(row) = super::by_key(&self.connection, &key)? else { continue };
-            all.push(PaidDay { row, paid: self.payments_of(&key)?, cause: (source, actor) });
+            let (paid, statement) = self.payments_of(&key)?;
+            all.push(PaidDay { row, paid, cause: Cause { source, actor, statement } });
         }
         Ok(all)
     }
@@ -75,14 +76,20 @@ impl Writing<'_> {
         self.run("DELETE FROM days_unbooked WHERE key = ?", params![day.to_string()]).map(drop)
     }
 
-    fn payments_of(&self, key: &str) -> Result<Option<Micros>, StoreError> {
+    /// What was paid of a day, and the last statement that did.
+    fn payments_of(&self, key: &str) -> Result<(Option<Micros>, Option<String>), StoreError> {
         const DOING: &str = "read the payments of a day";
         let mut found = self
             .connection
-            .prepare_cached("SELECT amount FROM payments WHERE day = 1 AND subject = ?")
+            .prepare_cached(
+                "SELECT p.amount, p.statement FROM payments p JOIN statements s ON s.id = p.statement
+                 WHERE p.day = 1 AND p.subject = ? ORDER BY s.until, s.id",
+            )
             .during(DOING)?;
-        let rows = found.query_map(params![key], |row| row.get(0).map(Micros)).during(DOING)?;
-        let all: Vec<Micros> = rows.collect::<Result<_, _>>().during(DOING)?;
-        Ok((!all.is_empty()).then(|| amount::sum(all)))
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0).map(Micros)?, row.get(1)?));
+        let rows = found.query_map(params![key], read).during(DOING)?;
+        let all: Vec<(Micros, String)> = rows.collect::<Result<_, _>>().during(DOING)?;
+        let (amounts, mut statements): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+        Ok(((!amounts.is_empty()).then(|| amount::sum(amounts)), statements.pop()))
     }
 }

@@ -243,6 +243,8 @@ fn a_lock_that_no_record_can_hold_ends_the_stage_and_is_not_tried_again() {
             currency: "EUR".parse().unwrap(),
             actor: None,
             whole: None,
+            at: None,
+            line: None,
         };
         let subject = Subject::Order(order("BX-1"));
         let closed = Closed { subject, closing: Closing::Pay(payment) };

@@ -10,7 +10,7 @@ use testkit::{CrashPoint, Dice, Weather};
 
 use super::days::{self, D, click, drain, judged};
 use super::{Bench, DAY, PATIENCE, act, append, books, catalog, decision, order};
-use crate::payout::{Payout, Statement, Status};
+use crate::payout::{Made, MadeFilter, MadePlace, Payout, Statement, Status};
 use crate::store::Reader;
 
 const SHOP: &str = r#"
@@ -269,7 +269,7 @@ fn what_a_cut_statement_lacks_and_is_due_no_more_is_not_paid_and_it_says_so() {
     assert_eq!(told(&all)[0], ("lea".to_owned(), Status::Payable, 2_300_000, 5, 0));
     // Its first line is paid, and nothing else: then the second order comes back, and one click was nobody's.
     let asked = payout(UNTIL);
-    let mut unpaid = crate::worker::paying::payments(lea, &asked);
+    let mut unpaid = crate::worker::paying::payments(lea, &asked, Millis(D));
     let (id, closed) = unpaid.next().unwrap();
     let envelope = super::envelope(&order("BX-1"), id, 0, Body::Closed(Box::new(closed)));
     append(&bench.log, &envelope);
@@ -313,4 +313,110 @@ fn what_a_cut_statement_lacks_and_is_due_no_more_is_not_paid_and_it_says_so() {
         assert_eq!(told(&paid)[0], ("lea".to_owned(), Status::CutOff, 1_000_000, 1, 1));
     }
     assert_eq!(payments(&bench).len(), 3);
+}
+
+fn made(folder: &Path, limit: u32, after: Option<MadePlace>) -> (Vec<Made>, Option<MadePlace>) {
+    let program = "shop".parse().unwrap();
+    let filter = MadeFilter { program, partner: None, after, limit };
+    Reader::open(folder).unwrap().made(&filter).unwrap()
+}
+
+fn again(folder: &Path, id: &str) -> Option<Statement> {
+    Reader::open(folder).unwrap().statement(id).unwrap()
+}
+
+#[test]
+fn a_statement_is_given_again_as_it_was_whatever_became_of_its_orders_and_days() {
+    let (folder, bench) = (tempfile::tempdir().unwrap(), bench(Weather::fair(1)));
+    filled(&bench);
+    drain(&bench, folder.path());
+    for statement in dry(&bench, folder.path(), UNTIL) {
+        assert_eq!(again(folder.path(), &statement.id), None, "it is not made yet");
+    }
+    let given = pay(&bench, folder.path(), UNTIL);
+    let text = |all: &[Statement]| serde_json::to_string(all).unwrap();
+    // An order comes back, a click was no person's: the next statement takes both back.
+    append(&bench.log, &act(&order("BX-1"), 60 * DAY, 1, Action::Decline, |_| ()));
+    days::append(&bench, &judged(2 * DAY, 40, days::id(NOON, 0)));
+    drain(&bench, folder.path());
+    assert_eq!(told(&dry(&bench, folder.path(), UNTIL + 1)).len(), 1, "something is taken back");
+    let anew = tempfile::tempdir().unwrap();
+    drain(&bench, anew.path());
+    for folder in [folder.path(), anew.path()] {
+        let again: Vec<_> = given.iter().map(|one| again(folder, &one.id).unwrap()).collect();
+        assert_eq!(text(&again), text(&given));
+        assert_eq!(text(&dry(&bench, folder, UNTIL)), text(&given), "asked for by its day");
+        let (list, next) = made(folder, 3, None);
+        assert_eq!(next, None);
+        let mut listed: Vec<_> = list
+            .iter()
+            .map(|one| (one.partner.as_str(), one.status, one.amount_micros.0, one.lines))
+            .collect();
+        listed.sort_unstable_by_key(|one| one.0);
+        let paid = [("lea", Status::Paid, 2_300_000, 5), ("nina", Status::Paid, 1_100_000, 2)];
+        assert_eq!(listed, paid);
+        assert!(list.iter().all(|one| one.made_at == Some(Millis(D + 50 * DAY))));
+    }
+    assert_eq!(again(folder.path(), "nothing"), None);
+}
+
+#[test]
+fn a_statement_that_another_payout_completed_can_be_got_at_any_time() {
+    let (folder, whole) = (tempfile::tempdir().unwrap(), bench(Weather::fair(1)));
+    filled(&whole);
+    drain(&whole, folder.path());
+    pay(&whole, folder.path(), UNTIL);
+    let first = payments(&whole).into_values().next().unwrap().0;
+
+    let (folder, bench) = (tempfile::tempdir().unwrap(), bench(Weather::fair(1)));
+    filled(&bench);
+    drain(&bench, folder.path());
+    bench.log.append(Topic::Closed, &first);
+    drain(&bench, folder.path());
+    let (list, _) = made(folder.path(), 10, None);
+    let cut: Vec<_> = list.iter().map(|one| (one.status, one.lines)).collect();
+    assert_eq!(cut, [(Status::CutOff, 1)]);
+    let part = again(folder.path(), &list[0].id).unwrap();
+    assert_eq!((part.status, part.lines.len()), (Status::CutOff, 1), "what it paid by now");
+
+    bench.clock.set(Millis(D + 51 * DAY));
+    let given = pay(&bench, folder.path(), UNTIL + DAY);
+    let until = Millis(D + UNTIL);
+    let completed = given.iter().find(|one| one.until == until).unwrap();
+    let later: Vec<_> = dry(&bench, folder.path(), UNTIL + DAY);
+    assert!(!later.iter().any(|one| one.until == until), "no payout shows it any more");
+    assert_eq!(again(folder.path(), &completed.id).as_ref(), Some(completed));
+    let (list, _) = made(folder.path(), 10, None);
+    let listed = list.iter().find(|one| one.id == completed.id).unwrap();
+    assert_eq!((listed.status, listed.until), (Status::Paid, Some(until)));
+    assert_eq!(listed.made_at, Some(Millis(D + 51 * DAY)), "when it became whole");
+}
+
+#[test]
+fn pages_of_statements_have_each_of_them_once_the_newest_first() {
+    let (folder, bench) = (tempfile::tempdir().unwrap(), bench(Weather::fair(1)));
+    filled(&bench);
+    drain(&bench, folder.path());
+    for (n, until) in (0..).zip([DUE + 1, UNTIL]) {
+        bench.clock.set(Millis(D + 50 * DAY + n));
+        pay(&bench, folder.path(), until);
+    }
+    let (all, none) = made(folder.path(), 100, None);
+    assert_eq!(none, None);
+    assert!(all.is_sorted_by(|a, b| a.made_at >= b.made_at));
+    for limit in 1..=u32::try_from(all.len()).unwrap() + 1 {
+        let (mut pages, mut after) = (Vec::new(), None);
+        loop {
+            let (page, next) = made(folder.path(), limit, after);
+            pages.extend(page);
+            after = next.map(|next| next.to_string().parse().unwrap());
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(pages, all, "{limit} a page");
+    }
+    assert_eq!(all.len(), 4);
+    assert!("1793707200000".parse::<MadePlace>().is_err());
+    assert!("x.s".parse::<MadePlace>().is_err());
 }
