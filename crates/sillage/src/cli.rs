@@ -41,6 +41,10 @@ pub(crate) enum Command {
     Transactions(TransactionsArguments),
     /// Makes the state of dedup, attribution, the ledger and the report anew from the topics; nothing else may run.
     Rebuild(ConfigArgument),
+    /// Copies the topics as they are at one moment, also beside a running node: what is needed to restore.
+    Backup(CopyArguments),
+    /// Checks such a copy, puts it where the data should be and makes the state anew from it.
+    Restore(CopyArguments),
     /// Makes the key file, or adds keys to it that sign an hour from now.
     Keygen(KeygenArguments),
     /// Plays a month of a shop in a minute over real HTTP and compares every decision with the truth.
@@ -53,6 +57,15 @@ pub(crate) struct ConfigArgument {
     /// Configuration file; `SILLAGE__SECTION__KEY` in the environment overrides its keys.
     #[arg(short, long, value_name = "FILE", default_value = "sillage.toml")]
     pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CopyArguments {
+    /// Folder of the copy.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgument,
 }
 
 #[derive(Debug, Args)]

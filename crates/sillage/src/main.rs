@@ -7,6 +7,7 @@
     reason = "a command line answers on the terminal"
 )]
 
+mod backup;
 mod books;
 mod catalog_file;
 mod check_config;
@@ -107,6 +108,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Report(arguments) => reports::run(&arguments),
         Command::Transactions(arguments) => reports::run_transactions(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments.config),
+        Command::Backup(arguments) => backup::run(&arguments.config.config, &arguments.folder),
+        Command::Restore(arguments) => backup::restore(&arguments.config.config, &arguments.folder),
     };
     ran.map(|()| ExitCode::SUCCESS)
 }

@@ -3,12 +3,15 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
 
+mod dashboards;
 mod query;
 mod rules;
+mod scraped;
 
 use std::fs;
 use std::path::PathBuf;
