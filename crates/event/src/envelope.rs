@@ -3,6 +3,8 @@
 //! Unknown fields are tolerated; unknown versions and types are refused by name, so that a stage can park them.
 //! Times are milliseconds UTC as integers.
 
+use std::error::Error as _;
+
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -62,6 +64,15 @@ pub enum EnvelopeFault {
         /// Byte offset of the body in the text.
         body_at: usize,
     },
+}
+
+impl EnvelopeFault {
+    /// The fault with its cause.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let source = self.source().map(|source| format!(": {source}"));
+        format!("{self}{}", source.unwrap_or_default())
+    }
 }
 
 #[derive(Serialize)]

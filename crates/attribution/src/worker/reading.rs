@@ -1,7 +1,6 @@
 //! Records of the topics: what they add to what is known, and what becomes of those that cannot be read.
 
 use std::borrow::Cow;
-use std::error::Error as _;
 use std::fmt;
 
 use event::body::Rejected;
@@ -9,8 +8,8 @@ use event::body::decision::Dimensions;
 use event::body::touch::{DeviceClass, SubIds, TouchKind};
 use event::envelope::{CODEC_JSON, VERSION};
 use event::{
-    Body, ChannelName, Code, Consent, Envelope, EventId, EventType, Flag, IdentityId, LinkName,
-    Millis, PartnerName, ProgramName,
+    ChannelName, Consent, Envelope, EventId, EventType, Flag, IdentityId, LinkName, Millis,
+    PartnerName, ProgramName,
 };
 use eventlog::Record;
 use serde::de::Visitor;
@@ -18,9 +17,6 @@ use serde::{Deserialize, Deserializer};
 
 use crate::evidence::{Flags, KnownTouch, Scope};
 use crate::noted::{Noted, noted};
-
-/// Most bytes of an unreadable record that are kept with its rejection.
-const SENT_BYTES_MAX: usize = 4_096;
 
 /// What a record is to attribution.
 pub(crate) enum Read {
@@ -128,10 +124,7 @@ pub(crate) fn read(record: &Record) -> Read {
     }
     let envelope = match Envelope::read(&record.payload) {
         Ok(envelope) => envelope,
-        Err(fault) => {
-            let source = fault.source().map(|source| format!(": {source}")).unwrap_or_default();
-            return Read::Unreadable(format!("{fault}{source}"));
-        }
+        Err(fault) => return Read::Unreadable(fault.in_words()),
     };
     match noted(&envelope) {
         Some(noted) => Read::Noted(noted),
@@ -180,27 +173,10 @@ fn touch(record: &Record) -> Option<Noted> {
     Some(Noted::Touch { scope, touch, ids, dimensions: Box::new(dimensions) })
 }
 
-/// What stands on `events.rejected` for a record that cannot be read. Nothing in it depends on when it was read.
+/// The event on `events.rejected` that keeps an unreadable record.
 pub(super) fn parked(record: &Record, why: &str) -> Envelope {
     let id = EventId::derived("sillage attribution parked v1", &[record.id.as_bytes()]);
-    let at = if record.id.is_minted() { record.id.time() } else { Millis(0) };
-    let sent = record.payload.get(..SENT_BYTES_MAX).unwrap_or(&record.payload);
-    Envelope {
-        id,
-        occurred_at: at,
-        received_at: at,
-        program: None,
-        test: false,
-        key: record.id.to_string(),
-        body: Body::Rejected(Rejected {
-            code: Code::UnknownSchema,
-            event_type: EventType::from_number(record.kind),
-            by: "attribution".into(),
-            field: None,
-            message: why.to_owned(),
-            sent: Some(String::from_utf8_lossy(sent).into_owned()),
-        }),
-    }
+    Rejected::unreadable("attribution", id, (record.id, record.kind, &record.payload), why)
 }
 
 #[cfg(test)]

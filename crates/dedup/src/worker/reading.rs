@@ -1,16 +1,11 @@
 //! Records of the topic, and what becomes of those that cannot be read.
 
-use std::error::Error as _;
-
 use event::body::Rejected;
 use event::envelope::CODEC_JSON;
-use event::{Body, Code, Envelope, EventId, EventType, Millis, OrderKey};
+use event::{Envelope, EventId, EventType, OrderKey};
 use eventlog::Record;
 
 use crate::member::{Reading, Row};
-
-/// Most bytes of an unreadable record that are kept with its rejection.
-const SENT_BYTES_MAX: usize = 4_096;
 
 /// What a record is to dedup.
 pub(crate) enum Read {
@@ -31,10 +26,7 @@ pub(crate) fn read(record: &Record) -> Read {
     }
     let envelope = match Envelope::read(&record.payload) {
         Ok(envelope) => envelope,
-        Err(fault) => {
-            let source = fault.source().map(|source| format!(": {source}")).unwrap_or_default();
-            return Read::Unreadable(format!("{fault}{source}"));
-        }
+        Err(fault) => return Read::Unreadable(fault.in_words()),
     };
     let event_type = envelope.body.event_type();
     match Reading::of(envelope) {
@@ -47,27 +39,9 @@ pub(crate) fn read(record: &Record) -> Read {
     }
 }
 
-/// The event on `events.rejected` that keeps an unreadable record. Made of the record alone, so that reading it again
-/// makes the same event.
+/// The event on `events.rejected` that keeps an unreadable record.
 pub(crate) fn parked(record: &Record, why: &str) -> Envelope {
-    let at = if record.id.is_minted() { record.id.time() } else { Millis(0) };
-    let id =
-        EventId::derived("sillage parked by dedup v1", &[record.id.as_bytes(), &record.payload]);
-    let sent = record.payload.get(..SENT_BYTES_MAX).unwrap_or(&record.payload);
-    Envelope {
-        id,
-        occurred_at: at,
-        received_at: at,
-        program: None,
-        test: false,
-        key: id.to_string(),
-        body: Body::Rejected(Rejected {
-            code: Code::UnknownSchema,
-            event_type: EventType::from_number(record.kind),
-            by: "dedup".to_owned(),
-            field: None,
-            message: why.chars().take(512).collect(),
-            sent: Some(String::from_utf8_lossy(sent).into_owned()),
-        }),
-    }
+    let parts: [&[u8]; 2] = [record.id.as_bytes(), &record.payload];
+    let id = EventId::derived("sillage parked by dedup v1", &parts);
+    Rejected::unreadable("dedup", id, (record.id, record.kind, &record.payload), why)
 }

@@ -1,7 +1,6 @@
 //! Records of the topics: what they add to what is known, and what becomes of those that cannot be read.
 
 use std::borrow::Cow;
-use std::error::Error as _;
 
 use event::body::{
     Closing, Credit, CustomerType, DecisionStatus, DecisionVersion, Item, PayDay, Payment, Posting,
@@ -15,9 +14,6 @@ use memchr::memmem;
 use serde::Deserialize;
 
 use crate::facts::{Act, Decided, Fact};
-
-/// Most bytes of an unreadable record that are kept with its rejection.
-const SENT_BYTES_MAX: usize = 4_096;
 
 /// What a record is to the ledger.
 pub(super) enum Read {
@@ -59,10 +55,7 @@ pub(super) fn read(topic: Topic, record: &Record) -> Read {
     }
     let envelope = match Envelope::read(&record.payload) {
         Ok(envelope) => envelope,
-        Err(fault) => {
-            let source = fault.source().map(|source| format!(": {source}")).unwrap_or_default();
-            return Read::Unreadable(format!("{fault}{source}"));
-        }
+        Err(fault) => return Read::Unreadable(fault.in_words()),
     };
     of_envelope(topic, envelope)
 }
@@ -224,27 +217,9 @@ fn end_of_list(json: &[u8]) -> Option<usize> {
     None
 }
 
-/// The event on `events.rejected` that keeps an unreadable record. Made of the record alone, so that reading it again
-/// makes the same event.
+/// The event on `events.rejected` that keeps an unreadable record.
 pub(super) fn parked(record: &Record, why: &str) -> Envelope {
-    let at = if record.id.is_minted() { record.id.time() } else { Millis(0) };
     let parts: [&[u8]; 2] = [record.id.as_bytes(), &record.payload];
     let id = EventId::derived("sillage parked by ledger v1", &parts);
-    let sent = record.payload.get(..SENT_BYTES_MAX).unwrap_or(&record.payload);
-    Envelope {
-        id,
-        occurred_at: at,
-        received_at: at,
-        program: None,
-        test: false,
-        key: id.to_string(),
-        body: Body::Rejected(Rejected {
-            code: Code::UnknownSchema,
-            event_type: EventType::from_number(record.kind),
-            by: "ledger".to_owned(),
-            field: None,
-            message: why.chars().take(512).collect(),
-            sent: Some(String::from_utf8_lossy(sent).into_owned()),
-        }),
-    }
+    Rejected::unreadable("ledger", id, (record.id, record.kind, &record.payload), why)
 }

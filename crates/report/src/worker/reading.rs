@@ -1,7 +1,5 @@
 //! Records of the topics: what there is to count.
 
-use std::error::Error as _;
-
 use catalog::{ProgramTerms, Snapshot};
 use event::body::{Touch, TouchKind};
 use event::envelope::CODEC_JSON;
@@ -36,10 +34,7 @@ pub(super) fn read(record: &Record, catalog: &Snapshot) -> Read {
     }
     let envelope = match Envelope::read(&record.payload) {
         Ok(envelope) => envelope,
-        Err(fault) => {
-            let source = fault.source().map(|source| format!(": {source}")).unwrap_or_default();
-            return Read::Unreadable(format!("{fault}{source}"));
-        }
+        Err(fault) => return Read::Unreadable(fault.in_words()),
     };
     fact(envelope, catalog).map_or(Read::Skipped, Read::Fact)
 }
