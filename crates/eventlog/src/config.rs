@@ -71,6 +71,8 @@ pub struct Config {
     /// The same for `conversions.duplicate`. Default 90 days. All other topics are kept for ever.
     #[serde(with = "humantime_serde")]
     pub keep_duplicate: Duration,
+    /// The same topics on Apache Kafka. Default none.
+    pub kafka: crate::kafka::Config,
 }
 
 impl Default for Config {
@@ -88,6 +90,7 @@ impl Default for Config {
             keep_touches: DAY * 135,
             keep_rejected: DAY * 30,
             keep_duplicate: DAY * 90,
+            kafka: crate::kafka::Config::default(),
         }
     }
 }
@@ -114,6 +117,7 @@ impl Config {
         range("probe_interval", ms(self.probe_interval), 1, 60_000, " ms");
         range("batch_records_max", self.batch_records_max.into(), 1, 65_536, "");
         range("batch_bytes_max", self.batch_bytes_max.into(), 1024, 64 * MIB, " bytes");
+        faults.extend(self.kafka.faults().into_iter().map(|fault| fault.within("kafka")));
         faults
     }
 

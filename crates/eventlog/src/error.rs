@@ -182,6 +182,17 @@ pub enum Error {
         /// The partition.
         index: u32,
     },
+    /// Kafka could not do something.
+    #[error("{what}")]
+    Kafka {
+        /// What was to be done.
+        what: &'static str,
+        /// Whether the same can succeed later by itself.
+        retry: bool,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A test crashed the process here.
     #[error("crashed by the test")]
     Crashed,
@@ -201,10 +212,11 @@ impl Error {
             | Self::Commit { .. }
             | Self::Unsettled { .. } => ErrorKind::Disk,
             Self::Append { source: Refused::Oversize(_), .. } => ErrorKind::Usage,
-            Self::Append { .. } => ErrorKind::Refused,
-            Self::Config(_) | Self::GroupTaken { .. } | Self::NotAssigned { .. } => {
-                ErrorKind::Usage
-            }
+            Self::Append { .. } | Self::Kafka { retry: true, .. } => ErrorKind::Refused,
+            Self::Kafka { retry: false, .. }
+            | Self::Config(_)
+            | Self::GroupTaken { .. }
+            | Self::NotAssigned { .. } => ErrorKind::Usage,
             Self::Crashed => ErrorKind::Crashed,
         }
     }

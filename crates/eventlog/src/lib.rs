@@ -1,4 +1,4 @@
-//! Topics on disk: append with group commit, consume with cursors, and lose nothing that was acknowledged.
+//! Topics, on disk or on Kafka: append with group commit, consume with cursors, and lose nothing that was acknowledged.
 //!
 //! Carries every [`event::Topic`]; interprets none of them.
 //!
@@ -7,6 +7,8 @@
 //! 3. A failed fsync is never repeated on the same file: what was written before it may be gone from memory as well.
 //! 4. Appending never blocks. Queues are bounded; what does not fit is refused with a reason.
 //! 5. Damage costs the damaged frame, is reported once, and reading goes on.
+//!
+//! On Kafka (cargo feature `kafka`) "fsynced" means: on as many brokers as the topic asks for.
 //!
 //! This crate does not parse payloads, does not know what an order is and does not speak HTTP.
 
@@ -22,6 +24,7 @@ mod embedded;
 mod ends;
 pub mod error;
 mod frame;
+pub mod kafka;
 mod log;
 mod metrics;
 mod queue;

@@ -145,6 +145,12 @@ pub(crate) fn lag(group: &'static str, topic: Topic) -> (Gauge, Gauge) {
     (LAG.gauge_of(&labels), LAG_SECONDS.gauge_of(&labels))
 }
 
+/// Lag of a group in what its member in this process reads of a topic, in records.
+#[cfg(feature = "kafka")]
+pub(crate) fn lag_records(group: &'static str, topic: Topic) -> Gauge {
+    LAG.gauge_of(&[group, topic.name()])
+}
+
 /// Where a topic ends.
 pub(crate) fn high_watermark(topic: Topic) -> Gauge {
     HIGH_WATERMARK.gauge_of(&[topic.name()])

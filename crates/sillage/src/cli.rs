@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Backup(CopyArguments),
     /// Checks such a copy, puts it where the data should be and makes the state anew from it.
     Restore(CopyArguments),
+    /// Makes the topics of the event log on Kafka, or says what about them is not as it must be.
+    Topics(TopicsArguments),
     /// Makes the key file, or adds keys to it that sign an hour from now.
     Keygen(KeygenArguments),
     /// Plays a month of a shop in a minute over real HTTP and compares every decision with the truth.
@@ -128,6 +130,24 @@ pub(crate) struct ExportArguments {
     pub(crate) since: Option<String>,
     #[command(flatten)]
     pub(crate) config: ConfigArgument,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TopicsArguments {
+    /// What to do.
+    #[arg(value_enum)]
+    pub(crate) what: TopicsAction,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgument,
+}
+
+/// What can be done about the topics on Kafka.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TopicsAction {
+    /// Makes those that are not there, then checks all.
+    Create,
+    /// Names everything that differs from the configuration. Exit code 1 if anything does.
+    Check,
 }
 
 /// What can be exported.

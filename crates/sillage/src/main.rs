@@ -30,6 +30,7 @@ mod retention;
 mod serve;
 mod signals;
 mod stages;
+mod topics;
 mod trace;
 
 use std::process::ExitCode;
@@ -107,6 +108,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Payout(arguments) => books::pay(&arguments),
         Command::Report(arguments) => reports::run(&arguments),
         Command::Transactions(arguments) => reports::run_transactions(&arguments),
+        Command::Topics(arguments) => return topics::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments.config),
         Command::Backup(arguments) => backup::run(&arguments.config.config, &arguments.folder),
         Command::Restore(arguments) => backup::restore(&arguments.config.config, &arguments.folder),

@@ -9,20 +9,15 @@ pub(crate) fn run() -> anyhow::Result<()> {
     steps.run("format", || step::run(cargo().args(["fmt", "--all", "--check"])))?;
     steps.run("tidy: licences, edges, names, pages", tidy::run)?;
     steps.run("clippy", || {
-        step::run(cargo().args([
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-            "--",
-            "-D",
-            "warnings",
-        ]))
+        let mut clippy = cargo();
+        clippy.args(["clippy", "--workspace", "--all-targets"]).args(suite::FEATURES);
+        step::run(clippy.args(["--locked", "--", "-D", "warnings"]))
     })?;
     steps.run("rustdoc with private items", || {
         step::run(
             cargo()
                 .args(["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"])
+                .args(suite::FEATURES)
                 // The pages are made with private items, so links to them resolve.
                 .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links"),
         )

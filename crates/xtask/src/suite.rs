@@ -38,6 +38,12 @@ const PARTS: [Part; 11] = [
     Part { names: &["pg_ctlcluster", "postgres"], package: "postgresql", why: "books and reports" },
 ];
 
+/// With what the default build leaves out, because it takes long to compile.
+pub(crate) const FEATURES: [&str; 2] = ["--features", "eventlog/kafka,sillage/kafka"];
+
+/// The packages that have a feature of that name.
+const FEATURED: [&str; 2] = ["eventlog", "sillage"];
+
 /// The packages whose tests talk to servers.
 const SERVED: [&str; 2] = ["eventlog", "testkit"];
 
@@ -49,14 +55,21 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     set_up()?;
     bring_axe()?;
     // The end-to-end tests drive the built binary; `cargo test` alone does not build it.
-    step::run(cargo().args(["build", "--package", "sillage", "--bin", "sillage", "--locked"]))?;
+    let mut build = cargo();
+    build.args(["build", "--package", "sillage", "--bin", "sillage", "--features", "kafka"]);
+    step::run(build.arg("--locked"))?;
     let mut test = cargo();
     test.args(["test", "--locked"]);
-    let one = arguments.iter().any(|argument| argument == "-p" || argument == "--package");
-    if !one {
-        test.arg("--workspace");
+    let named = |name: &str| arguments.iter().any(|argument| argument == name);
+    let one = named("-p") || named("--package");
+    if one {
+        for name in FEATURED.iter().filter(|name| named(name)) {
+            test.args(["--features", &format!("{name}/kafka")]);
+        }
+    } else {
+        test.arg("--workspace").args(FEATURES);
     }
-    let served = !one || arguments.iter().any(|argument| SERVED.contains(&argument.as_str()));
+    let served = !one || SERVED.into_iter().any(named);
     let servers = Running::start(if served { &services::Part::ALL } else { &[] })?;
     let tested = step::run(test.args(arguments));
     servers.stop()?;

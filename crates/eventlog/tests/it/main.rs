@@ -13,6 +13,8 @@ mod crash;
 mod damage;
 mod echo;
 mod faults;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod measured;
 mod promises;
 mod retention;

@@ -10,11 +10,12 @@ use super::Config;
 use super::read::load;
 
 /// A section, the source of its type, and the type's name.
-const SECTIONS: [(&str, &str, &str); 10] = [
+const SECTIONS: [(&str, &str, &str); 11] = [
     ("node", include_str!("../config.rs"), "NodeConfig"),
     ("edge", include_str!("../../../edge/src/config.rs"), "Config"),
     ("edge.conversions", include_str!("../../../edge/src/conversion/config.rs"), "Config"),
     ("eventlog", include_str!("../../../eventlog/src/config.rs"), "Config"),
+    ("eventlog.kafka", include_str!("../../../eventlog/src/kafka/config.rs"), "Config"),
     ("dedup", include_str!("../../../dedup/src/config.rs"), "Config"),
     ("attribution", include_str!("../../../attribution/src/config.rs"), "Config"),
     ("ledger", include_str!("../../../ledger/src/config.rs"), "Config"),
