@@ -1,5 +1,7 @@
 //! Compares a file with what is recorded: new versions, or the faults of touching what has started.
 
+mod past;
+
 use std::collections::{BTreeMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use crate::partner::{Partner, PartnerState};
 use crate::program::Program;
 use crate::record::{Kind, Object, Recorded, State, VersionRecord};
 use crate::timeline::{Timeline, Version};
+use past::Past;
 
 pub(super) fn plan(
     file: &CatalogFile,
@@ -24,7 +27,9 @@ pub(super) fn plan(
     now: Millis,
     sink: &Sink,
 ) -> Vec<VersionRecord> {
-    let plan = Plan { root: &file.root, sink, now, earliest: now + limits::CATALOG_LEAD };
+    let earliest = now + limits::CATALOG_LEAD;
+    let past = Past::of(state, earliest);
+    let plan = Plan { root: &file.root, sink, now, earliest, past };
     let mut records = Vec::new();
     plan.objects(&file.programs, &state.programs, &mut records);
     plan.objects(&file.partners, &state.partners, &mut records);
@@ -53,6 +58,7 @@ struct Plan<'a> {
     now: Millis,
     /// First instant at which a change may hold.
     earliest: Millis,
+    past: Past,
 }
 
 impl Plan<'_> {
@@ -246,6 +252,7 @@ impl Planned for Program {
     }
 
     fn changed(&self, old: &Self, path: &str, plan: &Plan<'_>) {
+        plan.past.program(path, (old, self), plan);
         plan.timeline(path, "terms", &old.terms, &self.terms);
         plan.timeline(path, "state", &old.state, &self.state);
         plan.timeline(path, "mode", &old.mode, &self.mode);
@@ -275,6 +282,7 @@ impl Planned for Partner {
     }
 
     fn changed(&self, old: &Self, path: &str, plan: &Plan<'_>) {
+        plan.past.partner(path, (old, self), plan);
         for (name, was) in &old.programs {
             let path = format!("{path}.program.{name}");
             if let Some(is) = self.programs.get(name) {

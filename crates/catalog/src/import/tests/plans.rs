@@ -462,3 +462,63 @@ fn commission_of_a_version_that_has_not_started_may_change() {
     let later = r#"lookback_click = "20d""#;
     recorded(later, &format!("{later}\ncommission = [{{ percent = \"5\" }}]"), "program/shop");
 }
+
+/// A program of this mode in which clicks are paid and rules ask for kinds, and what a change of it is told later.
+fn reloaded(mode: &str, commission: &str, old: &str, new: &str) -> String {
+    let text = BEFORE
+        .replacen("state = \"live\"", &format!("state = \"live\"\nmode = {mode}"), 1)
+        .replacen("lookback_click = \"30d\"", &format!("commission = [{commission}]"), 1);
+    assert!(text.contains(old), "{old:?} is not in the file");
+    let state = State::fold(&first(&text)).unwrap();
+    match taken(&text.replacen(old, new, 1)).plan(&state, LATER) {
+        Ok(records) => format!("{} recorded\n", records.len()),
+        Err(faults) => printed(&faults),
+    }
+}
+
+const CLICKS: &str = r#"{ per_click = "0.10", currency = "EUR" }"#;
+const KINDS: &str = r#"{ percent = "5", currency = "EUR", partner_kind = "content" }"#;
+const ORDERS: &str = r#"{ percent = "5", currency = "EUR" }"#;
+const ONE: &str = "1 recorded\n";
+/// Live a minute and less after the load, or later.
+const SOON: &str =
+    r#"[{ value = "observe" }, { value = "live", valid_from = 2026-11-22T01:00:30Z }]"#;
+const AHEAD: &str =
+    r#"[{ value = "observe" }, { value = "live", valid_from = 2026-11-22T01:01:00Z }]"#;
+
+#[test]
+fn the_currency_of_a_program_is_free_until_it_is_live() {
+    let reloaded = |mode| reloaded(mode, ORDERS, "currency = \"EUR\"\n", "currency = \"USD\"\n");
+    expect![[r#"
+        7:12 program.shop.currency: was EUR and is USD, but the program has been live: orders of the past that name no currency are in it; put it back; orders and rules may name another currency, or make a new program
+    "#]].assert_eq(&reloaded("\"live\""));
+    assert_ne!(reloaded(SOON), ONE);
+    assert_eq!(reloaded(AHEAD), ONE);
+    assert_eq!(reloaded("\"observe\""), ONE);
+}
+
+#[test]
+fn the_time_zone_of_a_live_program_is_free_until_days_are_paid_or_months_lock() {
+    let change = ("time_zone = \"UTC\"", "time_zone = \"Europe/Paris\"");
+    let reloaded = |mode, rule| reloaded(mode, rule, change.0, change.1);
+    expect![[r#"
+        6:13 program.shop.time_zone: was UTC and is Europe/Paris, but the program has been live and program.shop.terms[1] pays or locks by its days: what is paid for one date would count for another; put it back, or make a new program
+    "#]].assert_eq(&reloaded("\"live\"", CLICKS));
+    assert_eq!(reloaded(AHEAD, CLICKS), ONE);
+    assert_eq!(reloaded("\"live\"", ORDERS), ONE);
+    let month =
+        format!("{ORDERS}]\nlock = {{ month_end_plus = 3 }}\nnon_credit_channels = [\"direct\"");
+    assert_ne!(reloaded("\"live\"", &month), ONE);
+    assert_eq!(reloaded("\"observe\"", &month), ONE);
+}
+
+#[test]
+fn the_kind_of_a_partner_is_free_until_a_live_program_pays_by_it() {
+    let change = ("title = \"Léa\"\nkind = \"content\"", "title = \"Léa\"\nkind = \"coupon\"");
+    let reloaded = |mode, rule| reloaded(mode, rule, change.0, change.1);
+    expect![[r#"
+        26:8 partner.lea.kind: was content and is coupon, but program.shop.terms[1] has started and pays by it: orders of the past would be priced anew; put it back; a rule may name the partner in place of its kind, from a time ahead on
+    "#]].assert_eq(&reloaded("\"live\"", KINDS));
+    assert_eq!(reloaded("\"observe\"", KINDS), ONE);
+    assert_eq!(reloaded("\"live\"", ORDERS), ONE);
+}
