@@ -31,6 +31,7 @@ use crate::{Outcome, books_lines, decide};
 mod closing;
 mod days;
 mod payouts;
+mod replays;
 mod view;
 
 const DAY: i64 = 86_400_000;

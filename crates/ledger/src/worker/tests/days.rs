@@ -22,7 +22,7 @@ use crate::worker::DAYS_GROUP;
 /// 2026-10-24T00:00:00Z: the day before the clocks of Paris change.
 pub(super) const D: i64 = 1_792_800_000_000;
 
-const SHOP: &str = r#"
+pub(super) const SHOP: &str = r#"
 [program.shop]
 title = "Shop"
 home = "https://shop.example/"
@@ -130,7 +130,7 @@ pub(super) fn drain(bench: &Bench, folder: &Path) {
 }
 
 /// Touches of four days around the change of the clocks, what is said of them, and repeats.
-fn traffic(dice: &mut Dice) -> Vec<Envelope> {
+pub(super) fn traffic(dice: &mut Dice) -> Vec<Envelope> {
     let mut all = Vec::new();
     for n in 0..10 + dice.below(60) {
         let at = i64::try_from(dice.below(4 * 24 * 60)).unwrap() * 60_000 - 3_600_000;
