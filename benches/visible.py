@@ -64,7 +64,9 @@ class Client:
         """The click id, the event and the cookies of a visitor, a new one if no cookies are sent."""
         answer = self.send("GET", f"/c/{link}?consent=granted", **headers)
         cookies = [value.split(";")[0] for name, value in answer.getheaders() if name.lower() == "set-cookie"]
-        _, _, click = answer.getheader("Location").partition("clid=")
+        _, _, click = answer.getheader("Location").partition("sl_click=")
+        if not click:
+            void("a click has no click id")
         return click.split("&")[0], answer.getheader("Sillage-Event"), cookies
 
     def order(self, order, click):
@@ -195,23 +197,25 @@ def main():
             return work
 
         def earned():
-            client, place = Client(node), [""]
+            client, place, told = Client(node), [""], set()
 
-            def told():
-                """Whether the feed goes on."""
+            def feed_has(count):
+                """Whether the feed has told of so many orders: what it adds to one later is told again under its id."""
                 after = f"&after={place[0]}" if place[0] else ""
                 feed = asked_json(node, f"/v1/transactions?program=shop&partner={CREDITED}{after}")
                 place[0] = feed["next"]
-                return bool(feed["transactions"])
+                told.update(row["transaction"] for row in feed["transactions"])
+                return len(told) >= count
 
             def work(n):
                 client.order(f"earned-{n}", client.click(CREDITED)[0])
                 since = time.monotonic()
-                first = threading.Thread(target=lambda: seen["commission, transactions"].append(until(told, since)))
-                first.start()
+                feed = threading.Thread(
+                    target=lambda: seen["commission, transactions"].append(until(lambda: feed_has(n + 1), since)))
+                feed.start()
                 grown = lambda: reported(node, CREDITED, "commission") >= (n + 1) * COMMISSION
                 seen["commission, report"].append(until(grown, since))
-                first.join()
+                feed.join()
             return work
 
         for n in range(4):
