@@ -16,7 +16,7 @@ struct Part {
     why: &'static str,
 }
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     Part {
         names: &["chromium", "chromium-browser", "google-chrome"],
         package: "chromium",
@@ -30,6 +30,7 @@ const PARTS: [Part; 11] = [
     },
     Part { names: &["chromedriver"], package: "chromium-driver", why: "drives the browser" },
     Part { names: &["python3"], package: "python3", why: "the acknowledgement checker" },
+    Part { names: &["pip3"], package: "python3-pip", why: "brings the schemas of Kubernetes" },
     Part { names: &["node"], package: "nodejs", why: "the tag's unit tests" },
     Part { names: &["npm"], package: "npm", why: "brings the rules of accessibility" },
     Part { names: &["java"], package: "default-jre-headless", why: "runs Kafka" },
@@ -50,10 +51,14 @@ const SERVED: [&str; 2] = ["eventlog", "testkit"];
 /// The rules that pages are held to, as npm names them.
 const AXE: &str = "axe-core@4.14.1";
 
+/// The schemas that the manifests are held to, as pip names them.
+const SCHEMAS: &str = "kubernetes-validate==1.37.0";
+
 /// Installs what is missing (as root on Debian), then runs `cargo test` over the workspace.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     set_up()?;
     bring_axe()?;
+    bring_schemas()?;
     // The end-to-end tests drive the built binary; `cargo test` alone does not build it.
     let mut build = cargo();
     build.args(["build", "--package", "sillage", "--bin", "sillage", "--features", "kafka"]);
@@ -121,6 +126,18 @@ fn bring_axe() -> anyhow::Result<()> {
     let mut npm = Command::new("npm");
     npm.arg("install").args(quietly).arg("--prefix").arg(&folder).arg(AXE);
     step::run(&mut npm)
+}
+
+/// Puts the schemas of Kubernetes where the tests look for them: `kubernetes/` in the target folder.
+fn bring_schemas() -> anyhow::Result<()> {
+    let here = env::current_exe()?;
+    let folder = here.ancestors().nth(2).context("the target folder")?.join("kubernetes");
+    if !finds("pip3") || folder.join("kubernetes_validate").is_dir() {
+        return Ok(());
+    }
+    let mut pip = Command::new("pip3");
+    pip.args(["install", "--quiet", "--no-warn-script-location", "--target"]);
+    step::run(pip.arg(&folder).arg(SCHEMAS))
 }
 
 impl Part {

@@ -9,6 +9,7 @@
 )]
 
 mod dashboards;
+mod packages;
 mod query;
 mod rules;
 mod scraped;
