@@ -13,7 +13,7 @@ use catalog::Snapshot;
 use event::body::{Decision, OrderRecord};
 use event::time::DAY_MS;
 use event::{Clock, Millis, OrderKey, Topic};
-use eventlog::stage::{self, Stage};
+use eventlog::stage::{self, Stage, follow};
 use eventlog::{Backend, Batch, Consumer, Cursor, Group, Offset, Partition};
 
 use crate::config::Config;
@@ -167,7 +167,7 @@ impl<K: Kv> Stage for Session<'_, K> {
 
     fn assigned(&mut self, cursors: &[Cursor]) -> Result<(), Error> {
         if self.worker.deps.state.deferred(None, 1)?.is_empty() {
-            return self.move_to(cursors);
+            return follow(&mut *self.consumer, cursors).map_err(Error::Write);
         }
         let now = Instant::now();
         self.held.extend(cursors.iter().map(|cursor| (now, *cursor)));
@@ -287,13 +287,8 @@ impl<K: Kv> Session<'_, K> {
             self.held.pop_front();
             cursors.insert(cursor.partition, cursor);
         }
-        cursors.into_values().try_for_each(|cursor| self.move_to(&[cursor]))
-    }
-
-    fn move_to(&mut self, cursors: &[Cursor]) -> Result<(), Error> {
-        let outputs =
-            Outputs::begin(&mut *self.consumer, &self.worker.metrics).map_err(Error::Write)?;
-        outputs.commit(cursors).map_err(Error::Write)
+        let cursors: Vec<_> = cursors.into_values().collect();
+        follow(&mut *self.consumer, &cursors).map_err(Error::Write)
     }
 
     fn expire(&mut self) -> Result<(), Error> {

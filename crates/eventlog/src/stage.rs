@@ -41,8 +41,7 @@ pub trait Stage {
     /// # Errors
     /// The log or the state fails.
     fn assigned(&mut self, cursors: &[Cursor]) -> Result<(), Self::Error> {
-        let unit = self.consumer().unit().map_err(Failure::write)?;
-        unit.commit(cursors).map_err(Failure::write)
+        follow(self.consumer(), cursors).map_err(Failure::write)
     }
 
     /// These partitions go: what is remembered of them is void.
@@ -95,6 +94,20 @@ pub trait Stage {
         while !stop.load(Ordering::Relaxed) && self.turn()? != Turn::Idle {}
         Ok(())
     }
+}
+
+/// Moves the group's cursors, each by itself: a partition that another member has by now keeps no cursor of the others back.
+///
+/// # Errors
+/// The log fails. A partition that went is no error: it comes again here or there, and is read on from where the state says.
+pub fn follow(consumer: &mut dyn Consumer, cursors: &[Cursor]) -> Result<(), Error> {
+    for cursor in cursors {
+        match consumer.unit()?.commit(std::slice::from_ref(cursor)) {
+            Err(Error::NotAssigned { .. }) => {}
+            done => done?,
+        }
+    }
+    Ok(())
 }
 
 /// What a turn of the loop did.
