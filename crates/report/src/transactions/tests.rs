@@ -412,7 +412,7 @@ fn day(number: u64, moved: &[(&str, &str, i64)], statement: Option<&str>) -> Fac
 fn pay_for_a_day_is_a_row_of_its_kind_told_again_as_it_is_corrected_and_paid() {
     let bed = Bed::new();
     let first = day(1, &[("expense", "payable", 1_200_000)], None);
-    bed.apply(&[first.clone()]);
+    bed.apply(std::slice::from_ref(&first));
     let mut row = only(&bed.ask("partner=lea")).clone();
     let id = row.as_object_mut().unwrap().remove("transaction").unwrap();
     assert_eq!(

@@ -199,9 +199,9 @@ fn the_feed_of_a_partner_sums_to_its_accounts_whatever_is_open_paid_or_taken_bac
     bed.decision("BX-1", 1, 10_000_001, &[("lea", 2), ("nina", 1)]);
     bed.decision("BX-2", 1, 20_000_000, &[("lea", 1)]);
     bed.decision("BX-3", 1, 30_000_000, &[("nina", 1)]);
-    bed.touches(|touch| Body::Click(touch), "lea", 0..10);
-    bed.touches(|touch| Body::Click(touch), "nina", 20..22);
-    bed.touches(|touch| Body::Impression(touch), "lea", 30..37);
+    bed.touches(Body::Click, "lea", 0..10);
+    bed.touches(Body::Click, "nina", 20..22);
+    bed.touches(Body::Impression, "lea", 30..37);
     let compare = |expected: [i128; 2], kinds: &str| {
         for (partner, expected) in ["lea", "nina"].into_iter().zip(expected) {
             let told = bed.told(partner);
@@ -239,7 +239,7 @@ fn the_feed_of_a_partner_sums_to_its_accounts_whatever_is_open_paid_or_taken_bac
     let click = id(DAY / 2, 0);
     let judged = InvalidTraffic { touch: click, ids: Vec::new(), reason: "review".into() };
     bed.append(Topic::Touches, (id(37 * DAY, 2), 37 * DAY, click.to_string()), Body::Flag(judged));
-    bed.touches(|touch| Body::Click(touch), "nina", 22..23);
+    bed.touches(Body::Click, "nina", 22..23);
     bed.work(38, false);
     compare([lea - 2_100_000, nina + 100_000], "click fee impression order");
     let words: Vec<String> = bed
