@@ -1,5 +1,6 @@
 //! Tests of the engine: what an order earns, in which state, and which transfers lead there.
 
+mod locks;
 mod prices;
 mod properties;
 mod returns;

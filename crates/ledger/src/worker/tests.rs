@@ -17,21 +17,23 @@ use event::envelope::CODEC_JSON;
 use event::{Clock, Code, Envelope, EventId, LaneId, Micros, Millis, OrderKey, Sequence, Topic};
 use eventlog::stage::{Failure as _, Stage as _, Turn};
 use eventlog::{Header, Record};
-use rusqlite::Connection;
 use testkit::{AdversarialLog, CrashPoint, Dice, SteppedClock, Weather};
 
 use super::reading::{Read, read};
 use super::{Deps, GROUP, Stage, Worker};
 use crate::config::Config;
-use crate::facts::{Decided, Fact, Facts};
+use crate::facts::{Fact, Facts};
 use crate::payout::{Desk, Payout, Status};
-use crate::store::{ChainFault, FILE, Filter, Reader, Store};
+use crate::store::{FILE, Filter, Reader, Store};
 use crate::{Outcome, books_lines, decide};
 
 mod closing;
 mod days;
 mod payouts;
+mod reading;
+mod reloading;
 mod replays;
+mod sums;
 mod view;
 
 const DAY: i64 = 86_400_000;
@@ -512,274 +514,6 @@ fn a_replay_with_the_first_runs_closings_ends_in_the_same_book() {
         assert_eq!(books(again.path()), lines, "seed {seed}");
         let closed = |bench: &Bench| bench.log.records(Topic::Closed).len();
         assert_eq!(closed(&replay), closed(&bench), "seed {seed}");
-    }
-}
-
-#[test]
-fn an_edited_row_breaks_the_chain() {
-    let folder = tempfile::tempdir().unwrap();
-    let bench = Bench::new(Weather::fair(1));
-    let key = order("BX-1");
-    append(&bench.log, &decision(&key, 1, 10_000_000, &[("lea", 1)]));
-    bench.drain(folder.path());
-    append(&bench.log, &act(&key, 1, 1, Action::Approve, |_| {}));
-    bench.drain(folder.path());
-    let verify = || Reader::open(folder.path()).unwrap().verify().unwrap();
-    assert_eq!(verify(), Ok(2));
-    let edits = [
-        ("UPDATE transfers SET amount = amount + 1 WHERE n = 1", ChainFault::Change(1)),
-        ("UPDATE transfers SET amount = amount - 1 WHERE n = 1", ChainFault::Change(0)),
-        ("UPDATE changes SET actor = 'boss' WHERE n = 2", ChainFault::Change(2)),
-        ("UPDATE changes SET actor = 'key-1' WHERE n = 2", ChainFault::Change(0)),
-        ("UPDATE transfers SET n = 3 WHERE n = 2", ChainFault::Change(2)),
-        ("UPDATE transfers SET n = 2 WHERE n = 3", ChainFault::Change(0)),
-        ("DELETE FROM changes WHERE n = 1", ChainFault::Change(2)),
-    ];
-    for (edit, fault) in edits {
-        let raw = Connection::open(folder.path().join(FILE)).unwrap();
-        assert_eq!(raw.execute(edit, []).unwrap(), 1, "{edit}");
-        // Change 0: undone again.
-        let expected = if fault == ChainFault::Change(0) { Ok(2) } else { Err(fault) };
-        assert_eq!(verify(), expected, "{edit}");
-    }
-}
-
-#[test]
-fn a_balance_that_is_not_the_sum_of_its_transfers_is_found() {
-    let folder = tempfile::tempdir().unwrap();
-    let bench = Bench::new(Weather::fair(1));
-    append(&bench.log, &decision(&order("BX-1"), 1, 10_000_000, &[("lea", 1)]));
-    bench.drain(folder.path());
-    let raw = Connection::open(folder.path().join(FILE)).unwrap();
-    raw.execute("UPDATE balances SET amount = '625001' WHERE account = 'pending:lea'", []).unwrap();
-    let found = Reader::open(folder.path()).unwrap().verify().unwrap().unwrap_err().to_string();
-    assert_eq!(
-        found,
-        "the balance of pending:lea in EUR is 625001 and not 625000, the sum of its transfers"
-    );
-}
-
-#[test]
-fn a_balance_outgrows_64_bits_where_each_of_its_transfers_fits() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut bench = Bench::new(Weather::fair(1));
-    bench.catalog = catalog(
-        &SHOP
-            .replace("7.5", "100")
-            .replace("percent = \"5\"", "percent = \"100\"")
-            .replace(", cap_per_order = \"4.00\"", ""),
-    );
-    const LARGEST: i64 = 100_000_000_000_000_000;
-    const ORDERS: i128 = 200;
-    for n in 0..ORDERS {
-        append(&bench.log, &decision(&order(&format!("BX-{n}")), 1, LARGEST, &[("lea", 1)]));
-    }
-    bench.drain(folder.path());
-    let reader = Reader::open(folder.path()).unwrap();
-    let sum = ORDERS * i128::from(LARGEST);
-    assert!(sum > i128::from(i64::MAX));
-    let account = |name: &str, sum| (name.to_owned(), "EUR".to_owned(), sum);
-    assert_eq!(
-        reader.accounts().unwrap(),
-        [account("expense:shop", -sum), account("pending:lea", sum)]
-    );
-    reader.verify().unwrap().unwrap();
-}
-
-#[test]
-fn what_cannot_be_read_is_parked_and_the_line_moves_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let bench = Bench::new(Weather::fair(1));
-    let key = order("BX-1");
-    let good = decision(&key, 1, 10_000_000, &[("lea", 1)]);
-    let mut bad = record(&good);
-    bad.payload = "{\"v\":9}".into();
-    bench.log.append(Topic::Attributed, &bad);
-    append(&bench.log, &good);
-    // A conversion is for other stages, whatever is in it.
-    let mut conversion = bad;
-    conversion.kind = 16;
-    bench.log.append(Topic::Conversions, &conversion);
-    bench.drain(folder.path());
-    assert_eq!(books(folder.path()).len(), 1);
-    let parked = bench.log.records(Topic::Rejected);
-    assert_eq!(parked.len(), 1);
-    let text = String::from_utf8_lossy(&parked[0].payload).into_owned();
-    assert!(text.contains("envelope version 9 is not known to this version"), "{text}");
-}
-
-#[test]
-fn what_cannot_be_read_is_parked_whatever_crashes() {
-    let key = order("BX-1");
-    for (point, with_good) in CrashPoint::ALL.into_iter().flat_map(|p| [(p, false), (p, true)]) {
-        for (nth, seed) in (0..4).flat_map(|nth| [(nth, 1), (nth, 2)]) {
-            let folder = tempfile::tempdir().unwrap();
-            let bench = Bench::new(Weather::fair(seed));
-            let good = decision(&key, 1, 10_000_000, &[("lea", 1)]);
-            let mut bad = record(&good);
-            bad.payload = "{\"v\":9}".into();
-            bench.drain(folder.path());
-            if with_good {
-                append(&bench.log, &good);
-            }
-            bench.log.append(Topic::Attributed, &bad);
-            bench.log.append(Topic::Attributed, &record(&decision(&order("BX-2"), 1, 1, &[])));
-            bench.log.crash_at(point, nth);
-            bench.drain(folder.path());
-            let parked = bench.log.records(Topic::Rejected);
-            let ids: BTreeSet<_> = parked.iter().map(|record| record.id).collect();
-            assert_eq!(ids.len(), 1, "{point:?} {nth} {seed} {with_good}");
-            assert_eq!(books(folder.path()).len(), 1 + usize::from(with_good));
-        }
-    }
-}
-
-#[test]
-fn a_decision_reads_the_short_way_as_the_long_way() {
-    for seed in 0..50 {
-        for envelope in lives(&mut Dice::new(seed)) {
-            let Body::Decision(body) = &envelope.body else { continue };
-            let Read::Fact(order, learned) = read(Topic::Attributed, &record(&envelope)) else {
-                panic!("{envelope:?}");
-            };
-            let long = Decided::of(envelope.id, body);
-            assert_eq!((&order, learned.source), (&body.order, envelope.id));
-            assert_eq!(learned.fact, Fact::Decision(Box::new(long)));
-        }
-    }
-}
-
-#[test]
-fn what_stands_behind_the_candidates_is_read_and_what_stands_in_them_is_not() {
-    let of = |text: &str| {
-        let envelope = decision(&order("BX-1"), 2, 10_000_000, &[("lea", 1)]);
-        let mut record = record(&envelope);
-        let json = String::from_utf8(record.payload.to_vec()).unwrap();
-        let edited = json.replacen("\"candidates\":[]", text, 1);
-        assert_eq!(edited == json, text == "\"candidates\":[]");
-        record.payload = edited.into();
-        match read(Topic::Attributed, &record) {
-            Read::Fact(_, learned) => Ok(learned.fact),
-            Read::Unreadable(why) => Err(why),
-            _ => panic!("{text}"),
-        }
-    };
-    let plain = of("\"candidates\":[]").unwrap();
-    for list in [
-        r#"[1,[],{}]"#,
-        r#"[{"a":"]"},"}]}"]"#,
-        r#"["\"],\"notes\":[609]","\\"]"#,
-        r#"[{"candidates":["]"],"notes":[609]}]"#,
-        r#"[[[["\\\"]}}}"]]],{"a":{"b":{"c":"\u005d"}}}]"#,
-        " [ 1 ] ",
-    ] {
-        let (none, some) = (
-            of(&format!("\"candidates\":{list}")).unwrap(),
-            format!("\"notes\":[609],\"candidates\":{list}"),
-        );
-        assert_eq!(none, plain, "{list}");
-        let behind = of(&format!("\"candidates\":{list},\"notes\":[609]")).unwrap();
-        assert_eq!(behind, of(&some).unwrap(), "{list}");
-        assert_ne!(behind, plain, "{list}");
-    }
-    for cut in [
-        "\"candidates\":[",
-        "\"candidates\":[\"",
-        "\"candidates\":[\"\\",
-        "\"candidates\":[{]",
-        "\"candidates\":[}]",
-    ] {
-        of(cut).unwrap_err();
-    }
-}
-
-#[test]
-fn a_test_order_is_not_booked() {
-    let folder = tempfile::tempdir().unwrap();
-    let bench = Bench::new(Weather::fair(1));
-    let key: OrderKey = "shop/sale/test/o:BX-1".parse().unwrap();
-    append(&bench.log, &decision(&key, 1, 10_000_000, &[("lea", 1)]));
-    bench.drain(folder.path());
-    assert_eq!(books(folder.path()), Vec::<String>::new());
-    assert_eq!(bench.log.records(Topic::Transfers), []);
-}
-
-/// Loads a changed catalog file.
-fn reload(catalog: &Handle, text: &str, at: i64) {
-    catalog.reload(text, Format::Toml, Millis(T + at), |_| Ok::<_, std::io::Error>(())).unwrap();
-}
-
-#[test]
-fn an_order_waits_for_a_catalog_that_names_its_partner() {
-    let folder = tempfile::tempdir().unwrap();
-    let bench = Bench::new(Weather::fair(1));
-    let key = order("BX-1");
-    append(&bench.log, &decision(&key, 1, 10_000_000, &[("zoe", 1)]));
-    let process = bench.worker(folder.path());
-    let mut session = process.subscribe().unwrap();
-    (0..20).for_each(|_| {
-        session.turn().unwrap();
-    });
-    assert_eq!(books(folder.path()), Vec::<String>::new());
-    let zoe = "[partner.zoe]\ntitle = \"Zoe\"\nkind = \"content\"\nprogram.shop = { state = \"approved\" }\n";
-    reload(&bench.catalog, &format!("{SHOP}\n{zoe}"), 0);
-    (0..20).for_each(|_| {
-        session.turn().unwrap();
-    });
-    assert_eq!(
-        books(folder.path()),
-        [format!("shop\t{key}\tzoe\tEUR\tpending\t10000000\t625000\t0")]
-    );
-}
-
-#[test]
-fn an_announced_forfeit_takes_open_orders_when_it_is_there_and_nothing_before() {
-    for locks in [true, false] {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path();
-        let mut bench = Bench::new(Weather::fair(1));
-        bench.config.locks = locks;
-        for (name, partner) in
-            [("BX-1", "lea"), ("BX-2", "nina"), ("BX-3", "lea"), ("BX-4", "lea"), ("BX-5", "lea")]
-        {
-            append(&bench.log, &decision(&order(name), 1, 10_000_000, &[(partner, 1)]));
-        }
-        let process = bench.worker(folder);
-        let mut session = process.subscribe().unwrap();
-        let mut states = |text: &str, at: i64| {
-            bench.clock.set(Millis(T + at));
-            reload(&bench.catalog, text, at);
-            (0..60).for_each(|_| {
-                session.turn().unwrap();
-            });
-            let state = |line: String| line.split('\t').nth(4).unwrap().to_owned();
-            books(folder).into_iter().map(state).collect::<Vec<_>>().join(" ")
-        };
-        let open = "pending pending pending pending pending";
-        assert_eq!(states(SHOP, DAY), open);
-        let end = |at: i64| {
-            let over = format!(
-                r#"[{{ value = "approved" }}, {{ value = "ended", mode = "forfeit", reason = "x", evidence = "y", valid_from = {} }}]"#,
-                Millis(T + at).rfc3339()
-            );
-            SHOP.replacen("{ state = \"approved\" }", &format!("{{ state = {over} }}"), 1)
-        };
-        let posted = || bench.log.records(Topic::Transfers).len();
-        let before = posted();
-        for at in 1..4 {
-            assert_eq!(states(&end(5 * DAY), DAY + at), open, "announced");
-            assert_eq!(states(SHOP, DAY + at), open, "withdrawn before it began");
-        }
-        let ended = end(6 * DAY);
-        assert_eq!(states(&ended, 5 * DAY), open, "announced anew");
-        assert_eq!(states(&ended, 6 * DAY - 1), open, "announced, and a millisecond before it");
-        assert_eq!(posted(), before, "what is announced moves nothing");
-        let taken = "declined pending declined declined declined";
-        assert_eq!(states(&ended, 6 * DAY), taken, "there, without any other event; locks {locks}");
-        assert_eq!(posted(), before + 4);
-        drop(session);
-        Reader::open(folder).unwrap().verify().unwrap().unwrap();
-        assert_eq!(books(folder), expected(&bench.catalog, &bench.inputs()), "made anew");
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::thread;
 
+use rusqlite::Connection;
+
 use super::*;
 use crate::view::{NotPaid, View};
 
