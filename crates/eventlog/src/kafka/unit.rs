@@ -93,6 +93,7 @@ impl<'a> KafkaUnit<'a> {
         }
         let timeout = self.consumer.cluster.timeout();
         let Some(producer) = &self.consumer.producer else { return };
+        reported(producer, timeout);
         let aborted = insist(timeout, || {
             producer.poll(LISTEN);
             producer.abort_transaction(timeout)
@@ -117,11 +118,16 @@ impl<'a> KafkaUnit<'a> {
             let member = consumer.group_metadata().ok_or(KafkaError::NoMessageReceived)?;
             insist(timeout, || producer.send_offsets_to_transaction(&list, &member, timeout))?;
         }
-        let deadline = Instant::now() + timeout;
-        while producer.in_flight_count() > 0 && Instant::now() < deadline {
-            producer.poll(LISTEN);
-        }
+        reported(producer, timeout);
         insist(timeout, || producer.commit_transaction(timeout))
+    }
+}
+
+/// Takes the reports of all outputs: while some are left, librdkafka ends no transaction, and it does not take them itself.
+fn reported(producer: &BaseProducer<Voice>, timeout: Duration) {
+    let deadline = Instant::now() + timeout;
+    while producer.in_flight_count() > 0 && Instant::now() < deadline {
+        producer.poll(LISTEN);
     }
 }
 
