@@ -12,8 +12,11 @@
 mod accounts;
 mod chain;
 mod days;
+mod orders;
+mod outbox;
 mod pay;
 mod payments;
+mod posted;
 mod read;
 mod schema;
 mod write;
@@ -28,8 +31,10 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 pub use chain::ChainFault;
 pub(crate) use days::{Counting, DayRow, Note};
+pub(crate) use orders::{Dirty, Row, Sweep};
+pub(crate) use outbox::Said;
 pub use read::{Filter, Found, LIST_MAX, Listed, Place, Reader};
-pub(crate) use write::{Dirty, Row, Said, Sweep, Writing};
+pub(crate) use write::Writing;
 
 /// Name of the file in the folder of the state.
 pub const FILE: &str = "books.sqlite";

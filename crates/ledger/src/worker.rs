@@ -52,7 +52,7 @@ pub const GROUP: Group = Group("ledger");
 const TOPICS: [Topic; 4] = [Topic::Attributed, Topic::Conversions, Topic::Closed, Topic::Transfers];
 
 /// Orders that are decided in one transaction besides those of a batch. Count.
-const STEP_ORDERS: u32 = if cfg!(test) { 3 } else { 500 };
+const STEP_ORDERS: u32 = if cfg!(test) { 3 } else { 2_000 };
 /// Batches with nothing for the book after which the group's cursor follows all the same. Count.
 const UNFOLLOWED_MAX: u32 = 64;
 /// Time between two looks through all accounts. A minute: it reads each balance.
@@ -353,8 +353,13 @@ impl Session<'_> {
             self.unwritten.insert(batch.partition, batch.next_offset);
             self.commit(writing)?;
         }
-        self.unfollowed = 0;
-        self.say(&[batch.cursor()])?;
+        // While a backlog is only read, the book alone knows how far.
+        if self.goal.is_some() && self.outbox.is_empty() && self.unfollowed < UNFOLLOWED_MAX {
+            self.unfollowed = self.unfollowed.saturating_add(1);
+        } else {
+            self.unfollowed = 0;
+            self.say(&[batch.cursor()])?;
+        }
         worker.metrics.batch_seconds.record(started.elapsed());
         Ok(())
     }

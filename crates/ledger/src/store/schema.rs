@@ -7,7 +7,15 @@ use super::days::TABLES as DAYS;
 use super::{During as _, StoreError};
 
 /// Format of the file. A newer one is refused.
-const VERSION: i64 = 6;
+const VERSION: i64 = 7;
+
+/// Size of a page. 8 KiB: what is known of an order and its booking come to 1.6 kB, of which a page of 4 KiB holds two and
+/// wastes a fifth; a book is a quarter smaller with these.
+const PAGE_BYTES: u32 = 8_192;
+
+/// Pages of the write-ahead log from which it is brought into the file. 32 MiB: pages that each transaction changes, such as
+/// the ends of tables and indexes, are written once in some twenty transactions, and read back in an instant after a crash.
+const CHECKPOINT_PAGES: u32 = 4_000;
 
 /// Tests cut the power by copying the file.
 const SYNCHRONOUS: &str = if cfg!(test) { "OFF" } else { "FULL" };
@@ -113,9 +121,7 @@ CREATE TABLE wholes (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE outbox (
   n INTEGER PRIMARY KEY,
-  id BLOB NOT NULL,
-  key_hash BLOB NOT NULL,
-  payload BLOB NOT NULL
+  postings BLOB NOT NULL
 ) STRICT;
 CREATE TABLE cursors (
   topic INTEGER NOT NULL,
@@ -140,7 +146,8 @@ pub(super) fn prepare(connection: &Connection, cache_bytes: u64) -> Result<(), S
     let pages = i64::try_from(cache_bytes / 1024).unwrap_or(i64::MAX);
     connection
         .execute_batch(&format!(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {SYNCHRONOUS}; PRAGMA temp_store = MEMORY;
+            "PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL;
+             PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA synchronous = {SYNCHRONOUS}; PRAGMA temp_store = MEMORY;
              PRAGMA cache_size = -{pages}; PRAGMA journal_size_limit = 67108864;
              PRAGMA busy_timeout = 10000;"
         ))

@@ -56,10 +56,12 @@ impl Session<'_> {
             return Ok(false);
         }
         let writing = self.worker.deps.store.begin()?;
-        let programs = match &self.swept {
-            Some(before) => Some(changed_programs(before, &catalog)),
-            None if writing.generation()? == Some(catalog.generation()) => Some(VecDeque::new()),
-            None => None,
+        let programs = match (&self.swept, writing.generation()?) {
+            (Some(before), _) => Some(changed_programs(before, &catalog)),
+            (None, Some(known)) if known == catalog.generation() => Some(VecDeque::new()),
+            // A book that is made anew: its orders are decided now, for the first time.
+            (None, None) if !writing.is_any_decided()? => Some(VecDeque::new()),
+            (None, _) => None,
         };
         let woken = writing.wake_waiting()?;
         self.commit(writing)?;

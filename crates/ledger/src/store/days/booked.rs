@@ -143,7 +143,7 @@ impl Writing<'_> {
             key,
             body: Body::Posting(Box::new(posting)),
         };
-        self.say(&envelope, row.key.key_hash())?;
+        self.say(&envelope, row.key.key_hash());
         Ok(true)
     }
 
