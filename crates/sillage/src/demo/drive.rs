@@ -96,14 +96,10 @@ pub(super) fn play(stage: &Stage, journeys: &[Journey], progress: &Progress) -> 
                 let mut browser = locked(browser);
                 let (name, result) = send(stage, &line, &mut browser, (index, journey, &due.step));
                 let touch = result.as_ref().ok().and_then(|answer| answer.event);
-                match &due.step {
-                    Step::Click { player, agent: Agent::Person, .. } => {
-                        seen.clicks.extend(touch.map(|event| (*player, event)));
-                    }
-                    Step::Impression { player } => {
-                        seen.impressions.extend(touch.map(|event| (*player, event)));
-                    }
-                    _ => {}
+                if let Step::Click { player, agent: Agent::Person, .. } = &due.step {
+                    seen.clicks.extend(touch.map(|event| (*player, event)));
+                } else if let Step::Impression { player } = &due.step {
+                    seen.impressions.extend(touch.map(|event| (*player, event)));
                 }
                 note(&mut seen, name, result);
             }
