@@ -375,9 +375,8 @@ impl Consumer for KafkaConsumer {
         let name = self.cluster.name(topic);
         let number = i32::try_from(index).unwrap_or(i32::MAX);
         let timeout = self.cluster.timeout();
-        let (low, high) =
-            self.consumer.fetch_watermarks(&name, number, timeout).map_err(&failed)?;
-        let (low, high) = (u64::try_from(low).unwrap_or(0), u64::try_from(high).unwrap_or(0));
+        let low = self.cluster.begins(&[partition])?.get(&partition).copied().unwrap_or(0);
+        let high = self.cluster.ends(&[partition])?.first().map_or(low, |end| end.next);
         let start = offset.min(high).max(low);
         let begun = !self.taking.as_ref().is_some_and(|taking| taking.contains(&partition));
         let deadline = Instant::now() + timeout;

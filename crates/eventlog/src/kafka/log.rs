@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use event::Topic;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -18,6 +18,9 @@ use crate::consume::{Backend, Consumer, Cursor, Group, Partition};
 use crate::error::Error;
 use crate::record::Offset;
 use crate::signal::lock;
+
+/// Pause before a question is asked again.
+const ASK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The event log on Kafka. Clones share its connections.
 #[derive(Clone)]
@@ -201,16 +204,25 @@ impl Cluster {
         if partitions.is_empty() {
             return Ok(BTreeMap::new());
         }
-        self.drain();
         let failed = failed("ask where partitions begin and end");
-        let list = self.list(partitions.iter().map(|partition| (*partition, at)))?;
-        let list = self.observer.offsets_for_times(list, self.timeout()).map_err(&failed)?;
-        let places = self.places(&list).map_err(&failed)?;
-        // A partition left out would look as if it had been read to its end.
-        if places.len() < partitions.len() {
-            return Err(failed(KafkaError::NoMessageReceived));
+        let deadline = Instant::now() + self.timeout();
+        loop {
+            self.drain();
+            let list = self.list(partitions.iter().map(|partition| (*partition, at)))?;
+            let asked = self.observer.offsets_for_times(list, self.timeout());
+            // A partition left out would look as if it had been read to its end.
+            let why = match asked.and_then(|list| self.places(&list)) {
+                Ok(places) if places.len() == partitions.len() => return Ok(places),
+                Ok(_) => KafkaError::NoMessageReceived,
+                Err(error) => error,
+            };
+            let error = failed(why);
+            if !error.retry() || Instant::now() > deadline {
+                return Err(error);
+            }
+            tracing::debug!(error = &error as &dyn std::error::Error, "asked again");
+            std::thread::sleep(ASK_PAUSE); // a partition is without a leader for a moment
         }
-        Ok(places)
     }
 
     /// What a group has committed, where it has committed anything.
