@@ -42,6 +42,15 @@ def committed(data, group):
     return slots[max(slots)] if slots else {}
 
 
+def postings(row):
+    """The event ids of the postings that stand one behind the other in a row of the outbox."""
+    at = 0
+    while at < len(row):
+        event, _, length = struct.unpack_from(">16sQI", row, at)
+        yield event
+        at += 28 + length
+
+
 def main():
     (data,) = sys.argv[1:]
     with tempfile.TemporaryDirectory() as copy:
@@ -49,7 +58,7 @@ def main():
             if os.path.exists(os.path.join(data, "state", "ledger", name)):
                 shutil.copy(os.path.join(data, "state", "ledger", name), copy)
         book = sqlite3.connect(os.path.join(copy, "books.sqlite"))
-        outbox = {bytes(row[0]) for row in book.execute("SELECT id FROM outbox")}
+        outbox = {event for (row,) in book.execute("SELECT postings FROM outbox") for event in postings(row)}
         taken = dict(book.execute("SELECT topic, next FROM cursors"))
         book.close()
     moved = committed(data, "ledger")
