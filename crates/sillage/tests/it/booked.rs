@@ -81,7 +81,7 @@ fn a_wrong_file_of_declines_is_undone_to_the_books_as_before_and_stays_undone() 
     let edge = format!("--edge http://{}", node.edge);
     let run = |words: &str| {
         let (code, out, err) = said_of(&place, node.admin, &format!("{words} {edge}"));
-        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+        assert_eq!(code, 0, "{out}{err}"); // a slow machine is told of the progress
         out
     };
     let before = books(&node);
